@@ -1,0 +1,85 @@
+# make              ./trailfs
+# make unit         the unit test programs, under build/$(or $(SAN),release)/
+# make fuzz         the fuzzers (clang, libFuzzer), under build/fuzz/
+# make demo|check   the two commands of README.md
+# make format lint  what a reader should not have to think about
+#
+# SAN=asan, SAN=tsan: the same programs with sanitizers, in a build folder of their own.
+
+SAN      ?=
+CC       ?= cc
+PKGS      = fuse3 jansson zlib libdeflate libxxhash
+VERSION   = 0.1.0
+
+ifeq ($(SAN),asan)
+SANFLAGS  = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+else ifeq ($(SAN),tsan)
+SANFLAGS  = -fsanitize=thread -fno-omit-frame-pointer
+else ifeq ($(SAN),fuzz)
+CC        = clang
+SANFLAGS  = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+else ifneq ($(SAN),)
+$(error SAN is asan, tsan or fuzz)
+endif
+
+OUT       = build/$(or $(SAN),release)
+WARN      = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Werror
+CFLAGS   ?= -O2 -g
+ALLCFLAGS = -std=c17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DTRAILFS_VERSION='"$(VERSION)"' \
+            -I. $(WARN) $(shell pkg-config --cflags $(PKGS)) -pthread $(SANFLAGS) $(CFLAGS)
+LIBS      = $(shell pkg-config --libs $(PKGS)) -pthread
+
+SRCS      = $(wildcard fs/*.c fs/store/*.c s3/*.c render/*.c)
+OBJS      = $(SRCS:%.c=$(OUT)/%.o)
+# Everything but main() is what the tests and the fuzzers link.
+CORE      = $(filter-out $(OUT)/fs/main.o,$(OBJS))
+UNITS     = $(patsubst tests/unit/%.c,$(OUT)/%,$(wildcard tests/unit/test_*.c))
+FUZZERS   = $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+TRAILFS   = $(if $(SAN),$(OUT)/trailfs,trailfs)
+
+all: $(TRAILFS)
+
+$(TRAILFS): $(OBJS)
+	@echo LD $@
+	@$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(OUT)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	@echo CC $@
+	@$(CC) $(ALLCFLAGS) -MMD -MP -c -o $@ $<
+
+$(OUT)/libcore.a: $(CORE)
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+unit: $(UNITS)
+
+$(OUT)/test_%: $(OUT)/tests/unit/test_%.o $(OUT)/libcore.a
+	@echo LD $@
+	@$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+
+fuzz:
+	$(MAKE) SAN=fuzz fuzzers
+
+fuzzers: $(FUZZERS)
+
+build/fuzz/fuzz_%: build/fuzz/tests/fuzz/fuzz_%.o build/fuzz/libcore.a
+	@echo LD $@
+	@$(CC) $(ALLCFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LIBS)
+
+demo check:
+	scripts/$@
+
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+lint:
+	scripts/check-layers
+	clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')
+
+clean:
+	rm -rf build trailfs
+
+.PHONY: all unit fuzz fuzzers demo check format lint clean
+.SECONDARY:
+-include $(shell find build -name '*.d' 2>/dev/null)
