@@ -1,0 +1,365 @@
+/*
+ * One value, one pass, no recursion. The loop knows of each open object or array what it is (a record, its
+ * userIdentity, ... or nothing of interest); only in those of interest are names looked up.
+ *
+ * The pretty size needs no writing: it is the minified size, and for each member or element a line feed and
+ * its indent, for each member a space after its colon, for each closing bracket of something not empty a line
+ * feed and its indent, and the final line feed.
+ */
+#include "render/walk.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define NAME_MAX_LEN 18 /* "recipientAccountId" */
+#define NOTHING      0xff
+
+/* A member that means something in its context. */
+struct wanted {
+	uint8_t context, len;
+	const char *name;
+	uint8_t slot;  /* where its value's span goes: a field, FIELD_COUNT + an extra, or NOTHING */
+	uint8_t child; /* context of its value, where that is of the right kind */
+	uint8_t clear_from,
+		clear_to; /* fields that an earlier member of this name has set; to: not included */
+	bool known;
+};
+
+#define NAME(name) sizeof(name) - 1, name
+#define FIELD(c, name, field)                                                                                \
+	{                                                                                                    \
+		c, NAME(name), field, CONTEXT_NONE, 0, 0, false                                              \
+	}
+#define KNOWN(c, name, field)                                                                                \
+	{                                                                                                    \
+		c, NAME(name), field, CONTEXT_NONE, 0, 0, true                                               \
+	}
+#define OBJECT(c, name, child, a, b)                                                                         \
+	{                                                                                                    \
+		c, NAME(name), NOTHING, child, a, b, false                                                   \
+	}
+#define EXTRA(c, name, extra)                                                                                \
+	{                                                                                                    \
+		c, NAME(name), FIELD_COUNT + (extra), CONTEXT_NONE, 0, 0, false                              \
+	}
+
+static const struct wanted wanted[] = {
+	KNOWN(CONTEXT_RECORD, "eventVersion", NOTHING),
+	KNOWN(CONTEXT_RECORD, "eventTime", FIELD_EVENT_TIME),
+	KNOWN(CONTEXT_RECORD, "eventName", FIELD_EVENT_NAME),
+	KNOWN(CONTEXT_RECORD, "eventSource", FIELD_EVENT_SOURCE),
+	KNOWN(CONTEXT_RECORD, "eventID", FIELD_EVENT_ID),
+	KNOWN(CONTEXT_RECORD, "awsRegion", FIELD_AWS_REGION),
+	FIELD(CONTEXT_RECORD, "sourceIPAddress", FIELD_SOURCE_IP),
+	FIELD(CONTEXT_RECORD, "userAgent", FIELD_USER_AGENT),
+	FIELD(CONTEXT_RECORD, "errorCode", FIELD_ERROR_CODE),
+	FIELD(CONTEXT_RECORD, "recipientAccountId", FIELD_RECIPIENT),
+	FIELD(CONTEXT_RECORD, "readOnly", FIELD_READ_ONLY),
+	FIELD(CONTEXT_RECORD, "managementEvent", FIELD_MANAGEMENT),
+	FIELD(CONTEXT_RECORD, "eventCategory", FIELD_CATEGORY),
+	{CONTEXT_RECORD, NAME("userIdentity"), NOTHING, CONTEXT_IDENTITY, FIELD_ID_TYPE,
+		FIELD_ISSUER_NAME + 1, true},
+	{CONTEXT_RECORD, NAME("insightDetails"), FIELD_INSIGHT, CONTEXT_INSIGHT, FIELD_INSIGHT_NAME,
+		FIELD_INSIGHT_SOURCE + 1, true},
+	OBJECT(CONTEXT_RECORD, "resources", CONTEXT_RESOURCES, 0, 0),
+
+	FIELD(CONTEXT_IDENTITY, "type", FIELD_ID_TYPE),
+	FIELD(CONTEXT_IDENTITY, "userName", FIELD_ID_USER_NAME),
+	FIELD(CONTEXT_IDENTITY, "arn", FIELD_ID_ARN),
+	FIELD(CONTEXT_IDENTITY, "principalId", FIELD_ID_PRINCIPAL),
+	FIELD(CONTEXT_IDENTITY, "accountId", FIELD_ID_ACCOUNT),
+	FIELD(CONTEXT_IDENTITY, "accessKeyId", FIELD_ID_ACCESS_KEY),
+	FIELD(CONTEXT_IDENTITY, "invokedBy", FIELD_ID_INVOKED_BY),
+	OBJECT(CONTEXT_IDENTITY, "onBehalfOf", CONTEXT_ON_BEHALF, FIELD_ID_ON_BEHALF, FIELD_ID_ON_BEHALF + 1),
+	OBJECT(CONTEXT_IDENTITY, "sessionContext", CONTEXT_SESSION, FIELD_ISSUER_TYPE, FIELD_ISSUER_NAME + 1),
+	OBJECT(CONTEXT_SESSION, "sessionIssuer", CONTEXT_ISSUER, FIELD_ISSUER_TYPE, FIELD_ISSUER_NAME + 1),
+	FIELD(CONTEXT_ISSUER, "type", FIELD_ISSUER_TYPE),
+	FIELD(CONTEXT_ISSUER, "userName", FIELD_ISSUER_NAME),
+	FIELD(CONTEXT_ON_BEHALF, "userId", FIELD_ID_ON_BEHALF),
+
+	FIELD(CONTEXT_INSIGHT, "eventName", FIELD_INSIGHT_NAME),
+	FIELD(CONTEXT_INSIGHT, "eventSource", FIELD_INSIGHT_SOURCE),
+
+	EXTRA(CONTEXT_RESOURCE, "ARN", EXTRA_ARN),
+	EXTRA(CONTEXT_RESOURCE, "ARNPrefix", EXTRA_ARN_PREFIX),
+
+	OBJECT(CONTEXT_TOP, "Records", CONTEXT_WRAPPED, 0, 0),
+	OBJECT(CONTEXT_TOP, "Events", CONTEXT_WRAPPED, 0, 0),
+	EXTRA(CONTEXT_LOOKUP, "CloudTrailEvent", EXTRA_EVENT),
+};
+
+#define N_WANTED (sizeof wanted / sizeof *wanted)
+
+/* Fits in a bucket: the third byte from the end tells eventTime from eventName. len >= 3. */
+static unsigned name_bucket(const char *name, size_t len)
+{
+	return ((unsigned char)name[0] + 3u * (unsigned char)name[len - 3] + 7u * (unsigned)len) %
+	       WALK_NAMES_MAX;
+}
+
+static void name_add(struct walker *w, enum context context, size_t index)
+{
+	const char *name = wanted[index].name;
+	unsigned i = name_bucket(name, wanted[index].len);
+
+	while (w->name[context][i])
+		i = (i + 1) % WALK_NAMES_MAX;
+	w->name[context][i] = (uint8_t)(index + 1);
+}
+
+/* The member of that name, or NULL. */
+static const struct wanted *name_find(
+	const struct walker *w, enum context context, const char *name, size_t len)
+{
+	if (len < 3 || len > NAME_MAX_LEN)
+		return NULL;
+	for (unsigned i = name_bucket(name, len); w->name[context][i]; i = (i + 1) % WALK_NAMES_MAX) {
+		const struct wanted *m = &wanted[w->name[context][i] - 1];
+		if (m->len == len && memcmp(m->name, name, len) == 0)
+			return m;
+	}
+	return NULL;
+}
+
+/* The bytes of an escaped name, or 0 where it is too long for one of ours. */
+static size_t name_decode(const char *p, size_t len, char out[6 * NAME_MAX_LEN])
+{
+	struct span span = {p, (uint32_t)len, JSON_STR_ESCAPED};
+
+	return len <= 6 * NAME_MAX_LEN ? scan_string(&span, out) : 0;
+}
+
+/* Looks up a member, forgets what an earlier one of its name has set, and says where its value goes. */
+static struct span *member_begin(
+	struct walker *w, unsigned context, const char *name, size_t len, bool escaped, unsigned *ret_child)
+{
+	char decoded[6 * NAME_MAX_LEN];
+	const struct wanted *m;
+
+	if (escaped) {
+		len = name_decode(name, len, decoded);
+		name = decoded;
+	}
+	m = name_find(w, context, name, len);
+	if (!m)
+		return NULL;
+	*ret_child = m->child;
+	w->known |= m->known;
+	if (m->clear_to)
+		memset(&w->field[m->clear_from], 0, (m->clear_to - m->clear_from) * sizeof *w->field);
+	if (m->child == CONTEXT_RESOURCES)
+		w->n_resources = 0;
+	if (m->slot == NOTHING)
+		return NULL;
+	return m->slot < FIELD_COUNT ? &w->field[m->slot] : &w->extra[m->slot - FIELD_COUNT];
+}
+
+static bool is_value(const struct span *s)
+{
+	return s->type == JSON_STR || s->type == JSON_STR_ESCAPED || s->type == JSON_NUM ||
+	       s->type == JSON_BOOL;
+}
+
+/* An element of resources has ended: keeps what names it. */
+static int resource_end(struct walker *w)
+{
+	const struct span *arn = &w->extra[EXTRA_ARN];
+
+	if (!is_value(arn))
+		arn = &w->extra[EXTRA_ARN_PREFIX];
+	if (!is_value(arn))
+		return 0;
+	if (w->n_resources == w->resource_cap) {
+		size_t cap = w->resource_cap ? 2 * w->resource_cap : 16;
+		struct span *p = realloc(w->resource, cap * sizeof *p);
+		if (!p)
+			return -ENOMEM;
+		w->resource = p;
+		w->resource_cap = cap;
+	}
+	w->resource[w->n_resources++] = *arn;
+	return 0;
+}
+
+/* The context of a value that begins with `opener` and would be `child` if it is of the right kind. */
+static inline unsigned context_open(struct walker *w, unsigned child, char opener)
+{
+	bool array = child == CONTEXT_WRAPPED || child == CONTEXT_RESOURCES;
+
+	if (child == CONTEXT_NONE || array != (opener == '['))
+		return CONTEXT_NONE;
+	if (child == CONTEXT_RESOURCE)
+		memset(w->extra, 0, sizeof w->extra);
+	return child;
+}
+
+static void forget_last(struct walker *w)
+{
+	memset(w->field, 0, sizeof w->field);
+	memset(w->extra, 0, sizeof w->extra);
+	w->n_resources = 0;
+	w->known = false;
+}
+
+static int fail_at(struct walker *w, const char *p, const char *what)
+{
+	token_fault(&w->fault, p, p == w->end ? "the text ends too early" : what);
+	return -EBADMSG;
+}
+
+#define SKIP_WHITE()                                                                                         \
+	do {                                                                                                 \
+		const char *to_ = token_white(p, end);                                                       \
+		white += (size_t)(to_ - p);                                                                  \
+		p = to_;                                                                                     \
+	} while (0)
+
+/* Long, so that the state of the hottest loop of all stays in registers. */
+int walk_value(struct walker *w, unsigned depth, enum context root)
+{
+	const struct frame *const bottom = w->frame, *const limit = bottom + (SCAN_DEPTH_MAX - depth);
+	const char *p = w->p, *const end = w->end, *start, *name, *quote;
+	struct frame *top = w->frame;
+	struct span *slot = NULL;
+	unsigned child = root, context = CONTEXT_NONE;
+	uint64_t white = 0, layout = 1, indent = 1;
+	enum json_type type;
+	bool escaped;
+	char closer = 0;
+
+	if (root != CONTEXT_NONE)
+		forget_last(w);
+value:
+	start = p;
+	escaped = false;
+	switch (token_peek(p, end)) {
+	case '"':
+		p = token_string(p + 1, end, &escaped, &w->fault);
+		if (!p)
+			return -EBADMSG;
+		p++;
+		if (slot)
+			*slot = (struct span){
+				start + 1, (uint32_t)(p - start - 2), escaped ? JSON_STR_ESCAPED : JSON_STR};
+		goto next;
+	case '{':
+	case '[':
+		*top++ = (struct frame){start, slot, (uint8_t)context, closer};
+		context = context_open(w, child, *p);
+		if (context == CONTEXT_WRAPPED)
+			return WALK_IS_WRAPPED;
+		closer = *p == '{' ? '}' : ']';
+		p++;
+		SKIP_WHITE();
+		if (token_peek(p, end) == (unsigned char)closer)
+			goto close;
+		/* jansson counts a scalar as a level too. */
+		if (top == limit)
+			return fail_at(w, p, "nested too deep");
+		indent += 2;
+		goto item;
+	case 't':
+	case 'f':
+		p = token_literal(p, end, &w->fault);
+		type = JSON_BOOL;
+		break;
+	case 'n':
+		p = token_literal(p, end, &w->fault);
+		type = JSON_NULL_;
+		break;
+	default:
+		if (*p != '-' && (*p < '0' || *p > '9'))
+			return fail_at(w, p, "a value expected");
+		p = token_number(p, end, &w->fault);
+		type = JSON_NUM;
+		break;
+	case 0:
+		return fail_at(w, p, "a value expected");
+	}
+	if (!p)
+		return -EBADMSG;
+ended:
+	if (slot)
+		*slot = (struct span){start, (uint32_t)(p - start), (uint8_t)type};
+next:
+	if (top == bottom)
+		goto out;
+	SKIP_WHITE();
+	if (token_peek(p, end) == ',') {
+		p++;
+		SKIP_WHITE();
+		goto item;
+	}
+	if (token_peek(p, end) != (unsigned char)closer)
+		return fail_at(w, p, closer == '}' ? "'}' or ',' expected" : "']' or ',' expected");
+	indent -= 2;
+	layout += indent;
+close:
+	p++;
+	if (context == CONTEXT_RESOURCE && resource_end(w) < 0)
+		return -ENOMEM;
+	type = closer == '}' ? JSON_OBJ : JSON_ARR;
+	top--;
+	start = top->start;
+	slot = top->slot;
+	context = top->around;
+	closer = top->closer;
+	goto ended;
+item:
+	layout += indent;
+	slot = NULL;
+	child = CONTEXT_NONE;
+	if (closer == ']') {
+		if (context == CONTEXT_RESOURCES)
+			child = CONTEXT_RESOURCE;
+		goto value;
+	}
+	if (token_peek(p, end) != '"')
+		return fail_at(w, p, "a string expected");
+	name = p + 1;
+	escaped = false;
+	quote = token_string(name, end, &escaped, &w->fault);
+	if (!quote)
+		return -EBADMSG;
+	p = quote + 1;
+	SKIP_WHITE();
+	if (token_peek(p, end) != ':')
+		return fail_at(w, p, "':' expected");
+	p++;
+	SKIP_WHITE();
+	layout++;
+	if (context != CONTEXT_NONE)
+		slot = member_begin(w, context, name, (size_t)(quote - name), escaped, &child);
+	goto value;
+out:
+	w->p = p;
+	w->white = white;
+	w->layout = layout;
+	return 0;
+}
+
+bool walk_name_is(const char *p, size_t len, bool escaped, const char *name)
+{
+	char decoded[6 * NAME_MAX_LEN];
+
+	if (escaped) {
+		len = name_decode(p, len, decoded);
+		p = decoded;
+	}
+	return len == strlen(name) && memcmp(p, name, len) == 0;
+}
+
+void walker_init(struct walker *w)
+{
+	memset(w->name, 0, sizeof w->name);
+	for (size_t i = 0; i < N_WANTED; i++) {
+		name_add(w, wanted[i].context, i);
+		if (wanted[i].context == CONTEXT_RECORD)
+			name_add(w, CONTEXT_TOP, i);
+	}
+}
+
+void walker_clear(struct walker *w)
+{
+	free(w->resource);
+}
