@@ -1,0 +1,54 @@
+/*
+ * What all sources share: the filter, and the way to their verbs.
+ */
+#include "fs/source.h"
+
+#include <string.h>
+
+/* A key that does not say is admitted. */
+static bool among(struct value v, const char *const *list, size_t n)
+{
+	if (n == 0 || !v.p)
+		return true;
+	for (size_t i = 0; i < n; i++) {
+		if (strlen(list[i]) == v.len && memcmp(list[i], v.p, v.len) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool source_filter_admits(const struct source_filter *f, const struct key_info *key)
+{
+	if (!f)
+		return true;
+	if (key->day != KEY_NO_DAY && (key->day < f->first_day || key->day > f->last_day))
+		return false;
+	return among(key->account, f->account, f->n_account) && among(key->region, f->region, f->n_region);
+}
+
+int source_list(struct source *s, int32_t day, const struct source_filter *f, const struct source_sink *sink)
+{
+	return s->ops->list(s, day, f, sink);
+}
+
+void source_fetch(struct source *s, const struct source_object *o, size_t n, source_done *done, void *arg)
+{
+	s->ops->fetch(s, o, n, done, arg);
+}
+
+int source_read(
+	struct source *s, const struct source_object *o, uint64_t offset, void *buf, size_t n, size_t *ret_n)
+{
+	return s->ops->read(s, o, offset, buf, n, ret_n);
+}
+
+void source_cancel(struct source *s)
+{
+	s->ops->cancel(s);
+}
+
+void source_free(struct source *s)
+{
+	if (s)
+		s->ops->free(s);
+}
