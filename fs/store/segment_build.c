@@ -1,0 +1,367 @@
+/*
+ * Collects rows for a segment. A row is a struct with a code for each facet; a value is stored once, found
+ * again by its hash. Sorting, pruning and packing wait for segment_build_finish() (segment_write.c).
+ */
+#include "fs/store/segment_build.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "fs/store/segment_rows.h"
+
+#define ROWS_MAX  (UINT32_MAX - 1)
+#define SLOTS_MIN 64
+
+void *arena_add(struct arena *a, size_t n)
+{
+	if (!a->data || n > a->cap - a->len) {
+		size_t cap = a->cap ? a->cap : 1024;
+		while (cap - a->len < n && cap <= SIZE_MAX / 4)
+			cap *= 2;
+		char *data = cap - a->len < n ? NULL : realloc(a->data, cap);
+		if (!data)
+			return NULL;
+		a->data = data;
+		a->cap = cap;
+	}
+	a->len += n;
+	return a->data + (a->len - n);
+}
+
+static bool arena_copy(struct arena *a, const void *p, size_t n)
+{
+	void *to = arena_add(a, n);
+	if (to && n > 0)
+		memcpy(to, p, n);
+	return to != NULL;
+}
+
+static struct interned *interned(const struct intern_table *t)
+{
+	return (struct interned *)(void *)t->value.data;
+}
+
+static bool intern_grow(struct intern_table *t)
+{
+	uint32_t slots = t->slots ? t->slots * 2 : SLOTS_MIN;
+	uint32_t *slot = slots ? calloc(slots, sizeof *slot) : NULL;
+	if (!slot)
+		return false;
+	for (uint32_t code = 0; code < t->n; code++) {
+		uint32_t i = (uint32_t)interned(t)[code].hash & (slots - 1);
+		while (slot[i])
+			i = (i + 1) & (slots - 1);
+		slot[i] = code + 1;
+	}
+	free(t->slot);
+	t->slot = slot;
+	t->slots = slots;
+	return true;
+}
+
+/* The code of a value, SEGMENT_NO_CODE for an absent one. */
+static int intern(struct intern_table *t, struct value v, uint32_t *ret_code)
+{
+	if (!v.p) {
+		*ret_code = SEGMENT_NO_CODE;
+		return 0;
+	}
+	if (t->n >= t->slots / 2 && !intern_grow(t))
+		return -ENOMEM;
+	uint64_t hash = XXH3_64bits(v.p, v.len);
+	uint32_t i = (uint32_t)hash & (t->slots - 1);
+	for (; t->slot[i]; i = (i + 1) & (t->slots - 1)) {
+		const struct interned *have = &interned(t)[t->slot[i] - 1];
+		if (have->hash == hash && have->len == v.len &&
+			memcmp(t->text.data + have->text, v.p, v.len) == 0) {
+			*ret_code = t->slot[i] - 1;
+			return 0;
+		}
+	}
+	struct interned *new = arena_add(&t->value, sizeof *new);
+	if (!new)
+		return -ENOMEM;
+	*new = (struct interned){hash, t->text.len, v.len};
+	if (!arena_copy(&t->text, v.p, v.len))
+		return -ENOMEM;
+	t->slot[i] = ++t->n;
+	*ret_code = t->n - 1;
+	return 0;
+}
+
+struct segment_build *segment_build_new(int32_t key_day)
+{
+	struct segment_build *b = calloc(1, sizeof *b);
+	if (b)
+		b->key_day = key_day;
+	return b;
+}
+
+void segment_build_free(struct segment_build *b)
+{
+	if (!b)
+		return;
+	struct copied *c = (void *)b->copied.data;
+	for (size_t i = 0; i < b->copied.len / sizeof *c; i++) {
+		segment_unref(c[i].from);
+		for (int f = 0; f < FACET_COUNT; f++)
+			free(c[i].code[f]);
+	}
+	for (int f = 0; f < FACET_COUNT; f++) {
+		free(b->facet[f].slot);
+		free(b->facet[f].value.data);
+		free(b->facet[f].text.data);
+	}
+	free(b->copied.data);
+	free(b->id_text.data);
+	free(b->resources.data);
+	free(b->strings.data);
+	free(b->objects.data);
+	free(b->rows.data);
+	free(b);
+}
+
+static int set_object(struct segment_build *b, struct built_object *to, const struct segment_object *o)
+{
+	const char *problem = o->problem ? o->problem : "";
+	to->is = *o;
+	to->is.rows = 0;
+	to->key = b->strings.len;
+	if (!arena_copy(&b->strings, o->key, strlen(o->key) + 1))
+		return -ENOMEM;
+	to->problem = b->strings.len;
+	return arena_copy(&b->strings, problem, strlen(problem) + 1) ? 0 : -ENOMEM;
+}
+
+int segment_build_object(struct segment_build *b, const struct segment_object *o)
+{
+	struct built_object *new = arena_add(&b->objects, sizeof *new);
+	if (!new)
+		return -ENOMEM;
+	new->first = b->n_rows;
+	new->first_resource = b->resources.len;
+	new->id_text = b->id_text.len;
+	b->n_objects++;
+	return set_object(b, new, o);
+}
+
+int segment_build_redo(struct segment_build *b, const struct segment_object *o)
+{
+	struct built_object *last = &built_objects(b)[b->n_objects - 1];
+	b->n_rows = last->first;
+	b->rows.len = (size_t)b->n_rows * sizeof(struct built_row);
+	b->resources.len = last->first_resource;
+	b->id_text.len = last->id_text;
+	return set_object(b, last, o);
+}
+
+/* Without a branch: digits and letters come at random. Negative: no lower-case hex digit. */
+static int hex_digit(char c)
+{
+	unsigned digit = (unsigned char)(c - '0'), letter = (unsigned char)(c - 'a');
+	unsigned is_digit = digit < 10, is_letter = letter < 6;
+	return (int)((digit & -is_digit) | ((letter + 10) & -is_letter) | ((is_digit | is_letter) - 1));
+}
+
+static bool read_guid(struct value id, uint8_t ret[16])
+{
+	const char *p = id.p;
+	int bad = 0;
+	if (id.len != 36 || p[8] != '-' || p[13] != '-' || p[18] != '-' || p[23] != '-')
+		return false;
+	for (int i = 0; i < 16; i++, p += 2) {
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			p++;
+		int high = hex_digit(p[0]), low = hex_digit(p[1]);
+		bad |= high | low;
+		ret[i] = (uint8_t)((unsigned)high << 4 | (unsigned)low);
+	}
+	return bad >= 0;
+}
+
+static int set_id(struct segment_build *b, struct built_row *row, struct value id)
+{
+	memset(row->id, 0, sizeof row->id);
+	row->id_kind = ID_NONE;
+	if (!id.p)
+		return 0;
+	row->id_kind = ID_GUID;
+	if (read_guid(id, row->id))
+		return 0;
+	uint32_t at[2] = {(uint32_t)b->id_text.len, id.len};
+	if (b->id_text.len + id.len > UINT32_MAX)
+		return -EFBIG;
+	row->id_kind = ID_TEXT;
+	memset(row->id, 0, sizeof row->id);
+	memcpy(row->id, at, sizeof at);
+	return arena_copy(&b->id_text, id.p, id.len) ? 0 : -ENOMEM;
+}
+
+static void set_time(struct built_row *row, int64_t time)
+{
+	int64_t day = time / 86400 - (time % 86400 < 0);
+	if (time == EVENT_UNDATED || day < SEGMENT_DAY_MIN || day > SEGMENT_DAY_MAX) {
+		row->day = SEGMENT_UNDATED;
+		row->second = 0;
+		return;
+	}
+	row->day = (int32_t)day;
+	row->second = (uint32_t)(time - day * 86400);
+}
+
+/* A new row of the object begun last. NULL: *ret_error. */
+static struct built_row *add_row(struct segment_build *b, size_t n_resources, int *ret_error)
+{
+	struct built_object *o = &built_objects(b)[b->n_objects - 1];
+	*ret_error = -EFBIG;
+	if (b->n_rows >= ROWS_MAX || n_resources > UINT32_MAX - b->resources.len / sizeof(uint32_t))
+		return NULL;
+	*ret_error = -ENOMEM;
+	struct built_row *row = arena_add(&b->rows, sizeof *row);
+	if (!row)
+		return NULL;
+	row->object = b->n_objects - 1;
+	row->ordinal = b->n_rows - o->first;
+	row->n_resources = (uint32_t)n_resources;
+	row->code[FACET_RESOURCE] = (uint32_t)(b->resources.len / sizeof(uint32_t));
+	b->n_rows++;
+	return row;
+}
+
+int segment_build_event(struct segment_build *b, const struct event *e, uint32_t offset, uint32_t length,
+	uint32_t pretty, uint32_t minified, uint64_t hash)
+{
+	int rc;
+	struct built_row *row = add_row(b, e->n_resources, &rc);
+	if (!row)
+		return rc;
+	row->offset = offset;
+	row->length = length;
+	row->pretty = pretty;
+	row->minified = minified;
+	row->hash = hash;
+	set_time(row, e->time);
+	rc = set_id(b, row, e->id);
+	for (int f = 0; f < FACET_COUNT && rc == 0; f++)
+		if (f != FACET_RESOURCE)
+			rc = intern(&b->facet[f], e->facet[f], &row->code[f]);
+	for (size_t i = 0; i < e->n_resources && rc == 0; i++) {
+		uint32_t *code = arena_add(&b->resources, sizeof *code);
+		rc = code ? intern(&b->facet[FACET_RESOURCE], e->resource[i], code) : -ENOMEM;
+	}
+	return rc;
+}
+
+uint32_t segment_build_rows(const struct segment_build *b)
+{
+	return b->n_rows;
+}
+
+size_t segment_build_memory(const struct segment_build *b)
+{
+	size_t n = sizeof *b + b->rows.cap + b->objects.cap + b->strings.cap + b->resources.cap +
+		   b->id_text.cap + b->copied.cap;
+	for (int f = 0; f < FACET_COUNT; f++) {
+		const struct intern_table *t = &b->facet[f];
+		n += t->slots * sizeof *t->slot + t->value.cap + t->text.cap;
+	}
+	return n;
+}
+
+/* The codes of `from`: what was copied from it last, or none yet. NULL: no memory. */
+static struct copied *copied_from(struct segment_build *b, const struct segment *from)
+{
+	struct copied *c = (void *)b->copied.data;
+	for (size_t i = b->copied.len / sizeof *c; i-- > 0;)
+		if (c[i].from == from)
+			return &c[i];
+	c = arena_add(&b->copied, sizeof *c);
+	if (!c)
+		return NULL;
+	*c = (struct copied){.from = segment_ref((struct segment *)from)};
+	for (int f = 0; f < FACET_COUNT; f++) {
+		uint32_t n = segment_values(from, (enum facet)f);
+		c->code[f] = malloc(((size_t)n + 1) * sizeof *c->code[f]);
+		if (!c->code[f])
+			return NULL;
+		memset(c->code[f], 0xff, ((size_t)n + 1) * sizeof *c->code[f]);
+	}
+	return c;
+}
+
+static int copy_code(struct segment_build *b, struct copied *c, enum facet f, uint32_t code, uint32_t *ret)
+{
+	int rc = 0;
+	if (code == SEGMENT_NO_CODE)
+		*ret = SEGMENT_NO_CODE;
+	else if (c->code[f][code] != SEGMENT_NO_CODE)
+		*ret = c->code[f][code];
+	else if ((rc = intern(&b->facet[f], segment_value(c->from, f, code), ret)) == 0)
+		c->code[f][code] = *ret;
+	return rc;
+}
+
+static int copy_resources(struct segment_build *b, struct copied *c, uint32_t row, uint32_t n)
+{
+	/* Room first, then each in place: interning does not touch this arena. */
+	uint32_t *code = arena_add(&b->resources, n * sizeof *code);
+	if (!code)
+		return -ENOMEM;
+	segment_row_resources(c->from, row, code, n);
+	int rc = 0;
+	for (uint32_t i = 0; i < n && rc == 0; i++)
+		rc = copy_code(b, c, FACET_RESOURCE, code[i], &code[i]);
+	return rc;
+}
+
+/* The day that a row belongs to. */
+static int32_t day_of(const struct segment *s, uint32_t row)
+{
+	uint32_t low = 0, high = segment_days(s);
+	while (high - low > 1) {
+		uint32_t middle = low + (high - low) / 2;
+		if (segment_day(s, middle).first <= row)
+			low = middle;
+		else
+			high = middle;
+	}
+	return segment_day(s, low).day;
+}
+
+static int copy_row(struct segment_build *b, struct copied *c, uint32_t from)
+{
+	const struct segment *s = c->from;
+	uint32_t n_resources = segment_row_resources(s, from, NULL, 0);
+	char buf[36];
+	int rc;
+	struct built_row *row = add_row(b, n_resources, &rc);
+	if (!row)
+		return rc;
+	row->day = day_of(s, from);
+	row->second = segment_row_second(s, from);
+	row->offset = segment_row_offset(s, from);
+	row->length = segment_row_length(s, from);
+	row->pretty = segment_row_pretty(s, from);
+	row->minified = segment_row_minified(s, from);
+	row->hash = segment_row_hash(s, from);
+	rc = set_id(b, row, segment_row_id(s, from, buf));
+	for (int f = 0; f < FACET_COUNT && rc == 0; f++)
+		if (f != FACET_RESOURCE)
+			rc = copy_code(
+				b, c, (enum facet)f, segment_row_code(s, (enum facet)f, from), &row->code[f]);
+	return rc < 0 || n_resources == 0 ? rc : copy_resources(b, c, from, n_resources);
+}
+
+int segment_build_copy(struct segment_build *b, const struct segment *from, uint32_t object)
+{
+	struct segment_object o = segment_object(from, object);
+	struct copied *c = copied_from(b, from);
+	if (!c)
+		return -ENOMEM;
+	int rc = segment_build_object(b, &o);
+	for (uint32_t i = 0; i < o.rows && rc == 0; i++)
+		rc = copy_row(b, c, segment_row_of(from, object, i));
+	return rc;
+}

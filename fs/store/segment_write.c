@@ -1,0 +1,557 @@
+/*
+ * Makes a finished segment of what segment_build.c collected:
+ *
+ *   rank    values that rows use are sorted; the rows' codes become places in
+ *           that order; the resources of each row are sorted; objects are sorted
+ *   sort    the order of rows
+ *   plan    a pass over the rows finds how wide columns are, and with that the
+ *           length of the file
+ *   fill    a second pass writes them
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "fs/store/segment_column.h"
+#include "fs/store/segment_rows.h"
+
+/* The columns by row, those of the header's table from SECTION_SECOND on. */
+#define ROW_COLUMNS (SECTION_CODE + FACET_COUNT - SECTION_SECOND)
+
+struct writer {
+	struct segment_build *b;
+	struct built_row *rows;
+	struct built_object *objects;
+	uint32_t *object_order;        /* place in the segment -> place in the build */
+	uint32_t *object_place;        /* and back */
+	uint32_t *first;               /* in SECTION_PLACE, by place in the segment */
+	uint32_t *order;               /* row of the segment -> row of the build */
+	uint32_t *values[FACET_COUNT]; /* code in the segment -> code in the build; n_values of them */
+	uint32_t n_values[FACET_COUNT];
+	uint32_t n_resources, n_days;
+	uint64_t length[SECTION_COUNT];
+	struct segment_header head;
+	char *out;
+};
+
+static int compare_bytes(const void *a, size_t a_len, const void *b, size_t b_len)
+{
+	int order = memcmp(a, b, a_len < b_len ? a_len : b_len);
+	return order ? order : (a_len > b_len) - (a_len < b_len);
+}
+
+static int by_value(const void *a, const void *b, void *table)
+{
+	const struct intern_table *t = table;
+	const struct interned *v = (const void *)t->value.data;
+	const struct interned *x = &v[*(const uint32_t *)a], *y = &v[*(const uint32_t *)b];
+	return compare_bytes(t->text.data + x->text, x->len, t->text.data + y->text, y->len);
+}
+
+static int by_key(const void *a, const void *b, void *build)
+{
+	const struct segment_build *s = build;
+	const struct built_object *o = built_objects(s);
+	return strcmp(
+		s->strings.data + o[*(const uint32_t *)a].key, s->strings.data + o[*(const uint32_t *)b].key);
+}
+
+static int by_number(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	return (x > y) - (x < y);
+}
+
+static uint32_t *resources(const struct writer *w)
+{
+	return (uint32_t *)(void *)w->b->resources.data;
+}
+
+/* Sets rank[facet][code] to 1 for every code that a row uses. */
+static void mark_used(const struct writer *w, uint32_t *const rank[FACET_COUNT])
+{
+	for (uint32_t i = 0; i < w->b->n_rows; i++)
+		for (int f = 0; f < FACET_COUNT; f++)
+			if (f != FACET_RESOURCE && w->rows[i].code[f] != SEGMENT_NO_CODE)
+				rank[f][w->rows[i].code[f]] = 1;
+	for (uint32_t i = 0; i < w->n_resources; i++)
+		rank[FACET_RESOURCE][resources(w)[i]] = 1;
+}
+
+/* Sorts the values of a facet that are marked; rank becomes the place of each. */
+static void sort_values(struct writer *w, int f, uint32_t *rank)
+{
+	struct intern_table *t = &w->b->facet[f];
+	uint32_t *sorted = w->values[f], used = 0;
+	for (uint32_t code = 0; code < t->n; code++)
+		if (rank[code])
+			sorted[used++] = code;
+	if (used > 1)
+		qsort_r(sorted, used, sizeof *sorted, by_value, t);
+	for (uint32_t i = 0; i < used; i++)
+		rank[sorted[i]] = i;
+	w->n_values[f] = used;
+}
+
+static void rename_codes(struct writer *w, uint32_t *const rank[FACET_COUNT])
+{
+	for (uint32_t i = 0; i < w->b->n_rows; i++) {
+		uint32_t *code = w->rows[i].code;
+		for (int f = 0; f < FACET_COUNT; f++)
+			if (f != FACET_RESOURCE)
+				code[f] = code[f] == SEGMENT_NO_CODE ? w->n_values[f] : rank[f][code[f]];
+	}
+	for (uint32_t i = 0; i < w->n_resources; i++)
+		resources(w)[i] = rank[FACET_RESOURCE][resources(w)[i]];
+}
+
+/* Sorts values and renames the codes. Absent becomes the number of values. */
+static int rank_values(struct writer *w)
+{
+	uint32_t *rank[FACET_COUNT] = {NULL};
+	int rc = -ENOMEM;
+	for (int f = 0; f < FACET_COUNT; f++) {
+		size_t n = (size_t)w->b->facet[f].n + 1;
+		rank[f] = calloc(n, sizeof *rank[f]);
+		w->values[f] = malloc(n * sizeof *w->values[f]);
+		if (!rank[f] || !w->values[f])
+			goto out;
+	}
+	mark_used(w, rank);
+	for (int f = 0; f < FACET_COUNT; f++)
+		sort_values(w, f, rank[f]);
+	rename_codes(w, rank);
+	rc = 0;
+out:
+	for (int f = 0; f < FACET_COUNT; f++)
+		free(rank[f]);
+	return rc;
+}
+
+static void sort_resources(struct writer *w)
+{
+	for (uint32_t i = 0; i < w->b->n_rows; i++)
+		if (w->rows[i].n_resources > 1)
+			qsort(resources(w) + w->rows[i].code[FACET_RESOURCE], w->rows[i].n_resources,
+				sizeof(uint32_t), by_number);
+}
+
+static int rank_objects(struct writer *w)
+{
+	uint32_t n = w->b->n_objects, row = 0;
+	w->object_order = malloc(((size_t)n + 1) * sizeof *w->object_order);
+	w->object_place = malloc(((size_t)n + 1) * sizeof *w->object_place);
+	w->first = malloc(((size_t)n + 1) * sizeof *w->first);
+	if (!w->object_order || !w->object_place || !w->first)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < n; i++) {
+		w->object_order[i] = i;
+		w->objects[i].is.rows =
+			(i + 1 < n ? w->objects[i + 1].first : w->b->n_rows) - w->objects[i].first;
+	}
+	if (n > 1)
+		qsort_r(w->object_order, n, sizeof *w->object_order, by_key, w->b);
+	for (uint32_t i = 0; i < n; i++) {
+		w->object_place[w->object_order[i]] = i;
+		w->first[i] = row;
+		row += w->objects[w->object_order[i]].is.rows;
+	}
+	return 0;
+}
+
+/* What rows are sorted by, as far as it fits in a number: the rest is looked up when these are equal. */
+struct sort_key {
+	uint64_t key;
+	uint32_t row;
+};
+
+#define SORT_EVENT_BITS 24
+#define SORT_EVENT_MAX  ((1u << SORT_EVENT_BITS) - 1)
+
+/* by-event's place, absent first. */
+static uint32_t event_place(const struct writer *w, const struct built_row *r)
+{
+	uint32_t code = r->code[FACET_EVENT];
+	return code == w->n_values[FACET_EVENT] ? 0 : code + 1;
+}
+
+static uint64_t sort_number(const struct writer *w, const struct built_row *r)
+{
+	uint64_t time = r->day == SEGMENT_UNDATED
+				? 0
+				: (uint64_t)((int64_t)r->day - SEGMENT_DAY_MIN) * 86400 + r->second + 1;
+	uint32_t event = event_place(w, r);
+	return time << SORT_EVENT_BITS | (event < SORT_EVENT_MAX ? event : SORT_EVENT_MAX);
+}
+
+static struct value spell_id(const struct writer *w, const struct built_row *r, char buf[36])
+{
+	uint32_t at[2];
+	memcpy(at, r->id, sizeof at);
+	if (r->id_kind == ID_TEXT)
+		return (struct value){w->b->id_text.data + at[0], at[1]};
+	segment_spell_guid(r->id, buf);
+	return (struct value){buf, 36};
+}
+
+static int compare_ids(const struct writer *w, const struct built_row *a, const struct built_row *b)
+{
+	char a_buf[36], b_buf[36];
+	if (a->id_kind == ID_NONE || b->id_kind == ID_NONE)
+		return (a->id_kind != ID_NONE) - (b->id_kind != ID_NONE);
+	if (a->id_kind == ID_GUID && b->id_kind == ID_GUID)
+		return memcmp(a->id, b->id, sizeof a->id);
+	struct value x = spell_id(w, a, a_buf), y = spell_id(w, b, b_buf);
+	return compare_bytes(x.p, x.len, y.p, y.len);
+}
+
+static int by_row(const void *a, const void *b, void *writer)
+{
+	const struct writer *w = writer;
+	const struct sort_key *x = a, *y = b;
+	if (x->key != y->key)
+		return x->key < y->key ? -1 : 1;
+	const struct built_row *r = &w->rows[x->row], *s = &w->rows[y->row];
+	uint32_t r_event = event_place(w, r), s_event = event_place(w, s);
+	if (r_event != s_event)
+		return r_event < s_event ? -1 : 1;
+	int order = compare_ids(w, r, s);
+	if (order)
+		return order;
+	uint32_t r_object = w->object_place[r->object], s_object = w->object_place[s->object];
+	if (r_object != s_object)
+		return r_object < s_object ? -1 : 1;
+	return r->ordinal < s->ordinal ? -1 : r->ordinal > s->ordinal;
+}
+
+static int sort_rows(struct writer *w)
+{
+	uint32_t n = w->b->n_rows;
+	struct sort_key *keys = malloc(((size_t)n + 1) * sizeof *keys);
+	w->order = malloc(((size_t)n + 1) * sizeof *w->order);
+	if (!keys || !w->order) {
+		free(keys);
+		return -ENOMEM;
+	}
+	for (uint32_t i = 0; i < n; i++)
+		keys[i] = (struct sort_key){sort_number(w, &w->rows[i]), i};
+	if (n > 1)
+		qsort_r(keys, n, sizeof *keys, by_row, w);
+	for (uint32_t i = 0; i < n; i++)
+		w->order[i] = keys[i].row;
+	free(keys);
+	return 0;
+}
+
+/* The numbers of a row in the columns by row. That of by-resource is not by row: 0. */
+static void row_numbers(const struct writer *w, const struct built_row *r, uint32_t ret[ROW_COLUMNS])
+{
+	ret[SECTION_SECOND - SECTION_SECOND] = r->second;
+	ret[SECTION_OBJECT - SECTION_SECOND] = w->object_place[r->object];
+	ret[SECTION_ORDINAL - SECTION_SECOND] = r->ordinal;
+	ret[SECTION_OFFSET - SECTION_SECOND] = r->offset;
+	ret[SECTION_LENGTH - SECTION_SECOND] = r->length;
+	ret[SECTION_PRETTY - SECTION_SECOND] = r->pretty - r->length + SEGMENT_PRETTY_ADD;
+	ret[SECTION_MINIFIED - SECTION_SECOND] = r->length - r->minified;
+	ret[SECTION_ID_KIND - SECTION_SECOND] = r->id_kind;
+	memcpy(&ret[SECTION_CODE - SECTION_SECOND], r->code, sizeof r->code);
+	ret[SECTION_CODE + FACET_RESOURCE - SECTION_SECOND] = 0;
+}
+
+static void plan_column(struct writer *w, int i, uint32_t n, uint32_t min, uint32_t max, bool plain)
+{
+	struct column c = {0};
+	if (n > 0)
+		column_fit(min, max, plain, &c);
+	w->head.section[i].base = c.base;
+	w->head.section[i].width = c.width;
+	w->length[i] = (uint64_t)n * c.width;
+}
+
+static void plan_row_columns(struct writer *w)
+{
+	uint32_t min[ROW_COLUMNS], max[ROW_COLUMNS] = {0}, number[ROW_COLUMNS], n = w->b->n_rows;
+	memset(min, 0xff, sizeof min);
+	for (uint32_t i = 0; i < n; i++) {
+		row_numbers(w, &w->rows[i], number);
+		for (int c = 0; c < ROW_COLUMNS; c++) {
+			min[c] = min[c] < number[c] ? min[c] : number[c];
+			max[c] = max[c] > number[c] ? max[c] : number[c];
+		}
+	}
+	for (int c = 0; c < ROW_COLUMNS; c++)
+		plan_column(w, SECTION_SECOND + c, n, min[c], max[c], SECTION_SECOND + c >= SECTION_CODE);
+	plan_column(w, SECTION_PLACE, n, 0, n ? n - 1 : 0, false);
+	plan_column(w, SECTION_RESOURCE, n + 1, 0, w->n_resources, true);
+}
+
+static void plan_resource_codes(struct writer *w)
+{
+	uint32_t min = UINT32_MAX, max = 0;
+	for (uint32_t i = 0; i < w->n_resources; i++) {
+		uint32_t code = resources(w)[i];
+		min = min < code ? min : code;
+		max = max > code ? max : code;
+	}
+	plan_column(w, SECTION_CODE + FACET_RESOURCE, w->n_resources, min, max, true);
+}
+
+static uint64_t strings_length(const struct writer *w)
+{
+	uint64_t n = 1;
+	for (uint32_t i = 0; i < w->b->n_objects; i++) {
+		const char *problem = w->b->strings.data + w->objects[i].problem;
+		n += strlen(w->b->strings.data + w->objects[i].key) + 1;
+		n += *problem ? strlen(problem) + 1 : 0;
+	}
+	return n;
+}
+
+static uint64_t values_length(const struct writer *w, int f)
+{
+	const struct interned *v = (const void *)w->b->facet[f].value.data;
+	uint64_t n = 0;
+	for (uint32_t i = 0; i < w->n_values[f]; i++)
+		n += v[w->values[f][i]].len;
+	return n;
+}
+
+/* The sections that are not columns, then where each begins. -EFBIG. */
+static int plan_table(struct writer *w)
+{
+	uint64_t *length = w->length, rows = w->b->n_rows, at = sizeof w->head;
+	bool any_id = w->head.section[SECTION_ID_KIND].width || w->head.section[SECTION_ID_KIND].base;
+	length[SECTION_OBJECTS] = (uint64_t)w->b->n_objects * sizeof(struct segment_object_entry);
+	length[SECTION_STRINGS] = strings_length(w);
+	length[SECTION_DAYS] = (uint64_t)w->n_days * sizeof(struct segment_day);
+	length[SECTION_HASH] = rows * sizeof(uint64_t);
+	length[SECTION_ID] = any_id ? rows * 16 : 0;
+	length[SECTION_ID_TEXT] = w->b->id_text.len;
+	for (int f = 0; f < FACET_COUNT; f++) {
+		length[SECTION_VALUE_START + f] = ((uint64_t)w->n_values[f] + 1) * sizeof(uint32_t);
+		length[SECTION_VALUE_TEXT + f] = values_length(w, f);
+		length[SECTION_VALUE_NEWEST + f] = (uint64_t)w->n_values[f] * sizeof(int64_t);
+	}
+	for (int i = 0; i < SECTION_COUNT; i++) {
+		w->head.section[i].offset = (uint32_t)at;
+		w->head.section[i].length = (uint32_t)length[i];
+		at += segment_fill(length[i]);
+		if (at > UINT32_MAX)
+			return -EFBIG;
+	}
+	w->head.length = at;
+	return 0;
+}
+
+static int plan(struct writer *w)
+{
+	for (uint32_t i = 0; i < w->b->n_rows; i++)
+		w->n_days += i == 0 || w->rows[w->order[i]].day != w->rows[w->order[i - 1]].day;
+	memcpy(w->head.magic, SEGMENT_MAGIC, sizeof w->head.magic);
+	w->head.version = SEGMENT_VERSION;
+	w->head.sections = SECTION_COUNT;
+	w->head.key_day = w->b->key_day;
+	w->head.rows = w->b->n_rows;
+	w->head.objects = w->b->n_objects;
+	w->head.days = w->n_days;
+	plan_row_columns(w);
+	plan_resource_codes(w);
+	return plan_table(w);
+}
+
+static void *section(const struct writer *w, int i)
+{
+	return w->out + w->head.section[i].offset;
+}
+
+static struct column column(const struct writer *w, int i)
+{
+	const struct segment_table_entry *e = &w->head.section[i];
+	return (struct column){section(w, i), e->base, e->width};
+}
+
+static void fill_objects(struct writer *w)
+{
+	struct segment_object_entry *to = section(w, SECTION_OBJECTS);
+	char *strings = section(w, SECTION_STRINGS);
+	uint32_t at = 1;
+	for (uint32_t i = 0; i < w->b->n_objects; i++, to++) {
+		const struct built_object *o = &w->objects[w->object_order[i]];
+		const char *key = w->b->strings.data + o->key, *problem = w->b->strings.data + o->problem;
+		to->size = o->is.size;
+		to->tag = o->is.tag;
+		to->mtime = o->is.mtime;
+		to->inflated = o->is.inflated;
+		to->flags = o->is.flags;
+		to->first = w->first[i];
+		to->rows = o->is.rows;
+		to->key = at;
+		memcpy(strings + at, key, strlen(key));
+		at += (uint32_t)strlen(key) + 1;
+		if (!*problem)
+			continue;
+		to->problem = at;
+		memcpy(strings + at, problem, strlen(problem));
+		at += (uint32_t)strlen(problem) + 1;
+	}
+}
+
+static void fill_days(struct writer *w)
+{
+	struct segment_day *day = section(w, SECTION_DAYS);
+	for (uint32_t i = 0; i < w->b->n_rows; i++) {
+		int32_t of_row = w->rows[w->order[i]].day;
+		if (i == 0 || of_row != day[-1].day)
+			*day++ = (struct segment_day){of_row, i, i};
+		day[-1].end = i + 1;
+	}
+}
+
+static void fill_id(struct writer *w, const struct built_row *r, uint8_t to[16], uint32_t *text)
+{
+	memcpy(to, r->id, 16);
+	if (r->id_kind != ID_TEXT)
+		return;
+	/* In the order of rows, whatever order they were added in. */
+	struct value id = spell_id(w, r, NULL);
+	memcpy((char *)section(w, SECTION_ID_TEXT) + *text, id.p, id.len);
+	memcpy(to, text, sizeof *text);
+	*text += id.len;
+}
+
+static void fill_resources(struct writer *w)
+{
+	struct column start = column(w, SECTION_RESOURCE), code = column(w, SECTION_CODE + FACET_RESOURCE);
+	uint32_t at = 0;
+	for (uint32_t i = 0; i < w->b->n_rows; i++) {
+		const struct built_row *r = &w->rows[w->order[i]];
+		const uint32_t *from = resources(w) + r->code[FACET_RESOURCE];
+		column_put(&start, i, at);
+		for (uint32_t k = 0; k < r->n_resources; k++)
+			column_put(&code, at++, from[k]);
+	}
+	column_put(&start, w->b->n_rows, at);
+}
+
+static void newest(struct writer *w, int f, uint32_t code, int64_t time)
+{
+	int64_t *of = section(w, SECTION_VALUE_NEWEST + f);
+	if (code < w->n_values[f] && of[code] < time)
+		of[code] = time;
+}
+
+static void fill_values(struct writer *w, int f)
+{
+	const struct intern_table *t = &w->b->facet[f];
+	const struct interned *v = (const void *)t->value.data;
+	uint32_t *start = section(w, SECTION_VALUE_START + f), at = 0;
+	int64_t *newest_of = section(w, SECTION_VALUE_NEWEST + f);
+	char *text = section(w, SECTION_VALUE_TEXT + f);
+	for (uint32_t i = 0; i < w->n_values[f]; i++) {
+		const struct interned *from = &v[w->values[f][i]];
+		memcpy(text + at, t->text.data + from->text, from->len);
+		newest_of[i] = EVENT_UNDATED;
+		start[i] = at;
+		at += from->len;
+	}
+	start[w->n_values[f]] = at;
+}
+
+static void fill_newest(struct writer *w, const struct built_row *r)
+{
+	if (r->day == SEGMENT_UNDATED)
+		return;
+	int64_t time = (int64_t)r->day * 86400 + r->second;
+	for (int f = 0; f < FACET_COUNT; f++)
+		if (f != FACET_RESOURCE)
+			newest(w, f, r->code[f], time);
+	for (uint32_t i = 0; i < r->n_resources; i++)
+		newest(w, FACET_RESOURCE, resources(w)[r->code[FACET_RESOURCE] + i], time);
+}
+
+static void fill_rows(struct writer *w)
+{
+	struct column to[ROW_COLUMNS], place = column(w, SECTION_PLACE);
+	uint64_t *hash = section(w, SECTION_HASH);
+	uint8_t(*id)[16] = section(w, SECTION_ID);
+	uint32_t number[ROW_COLUMNS], id_text = 0;
+	bool any_id = w->head.section[SECTION_ID].length > 0;
+	for (int c = 0; c < ROW_COLUMNS; c++)
+		to[c] = column(w, SECTION_SECOND + c);
+	to[SECTION_CODE + FACET_RESOURCE - SECTION_SECOND].width = 0;
+	for (uint32_t i = 0; i < w->b->n_rows; i++) {
+		const struct built_row *r = &w->rows[w->order[i]];
+		row_numbers(w, r, number);
+		for (int c = 0; c < ROW_COLUMNS; c++)
+			column_put(&to[c], i, number[c]);
+		column_put(&place, w->first[w->object_place[r->object]] + r->ordinal, i);
+		hash[i] = r->hash;
+		if (any_id)
+			fill_id(w, r, id[i], &id_text);
+		fill_newest(w, r);
+	}
+}
+
+static void fill(struct writer *w)
+{
+	memcpy(w->out, &w->head, sizeof w->head);
+	fill_objects(w);
+	fill_days(w);
+	fill_resources(w);
+	for (int f = 0; f < FACET_COUNT; f++)
+		fill_values(w, f);
+	fill_rows(w);
+	segment_seal(w->out, w->head.length);
+}
+
+void segment_seal(void *data, size_t len)
+{
+	struct segment_header *h = data;
+	if (len < sizeof *h)
+		return;
+	for (int i = 0; i < SECTION_COUNT; i++) {
+		struct segment_table_entry *e = &h->section[i];
+		if (e->offset + segment_fill(e->length) <= len)
+			e->checksum = XXH3_64bits((const char *)data + e->offset, segment_fill(e->length));
+	}
+	h->checksum = XXH3_64bits(h, offsetof(struct segment_header, checksum));
+}
+
+static void writer_clear(struct writer *w)
+{
+	free(w->object_order);
+	free(w->object_place);
+	free(w->first);
+	free(w->order);
+	for (int f = 0; f < FACET_COUNT; f++)
+		free(w->values[f]);
+}
+
+int segment_build_finish(struct segment_build *b, void **ret_data, size_t *ret_len)
+{
+	struct writer w = {.b = b, .rows = built_rows(b), .objects = built_objects(b)};
+	w.n_resources = (uint32_t)(b->resources.len / sizeof(uint32_t));
+	int rc = rank_values(&w);
+	if (rc == 0)
+		rc = rank_objects(&w);
+	if (rc < 0)
+		goto out;
+	sort_resources(&w);
+	rc = sort_rows(&w);
+	if (rc == 0)
+		rc = plan(&w);
+	if (rc < 0)
+		goto out;
+	w.out = calloc(1, w.head.length);
+	if (!w.out) {
+		rc = -ENOMEM;
+		goto out;
+	}
+	fill(&w);
+	*ret_data = w.out;
+	*ret_len = w.head.length;
+out:
+	writer_clear(&w);
+	return rc;
+}
