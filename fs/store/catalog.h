@@ -1,0 +1,190 @@
+/*
+ * What is known of a source: its objects, the segments that describe them, what still waits to be read, and
+ * what could not be.
+ *
+ *   listing ──▶ objects: WAITING ──batch──▶ READY (in a part of the snapshot)
+ *                          ▲  └──────────▶ FAILED (transient; waits again after the next listing)
+ *                          └── a changed object gets a new number; the old number is GONE
+ *
+ * Object numbers are given in the order of discovery and never used again, so that node ids made of them stay
+ * true for the life of the mount. Queries run on a snapshot: immutable, counted, replaced as a whole when
+ * something was published.
+ *
+ * Thread-safe. One lock, a leaf: never held across disk, network or callbacks.
+ */
+#ifndef FS_STORE_CATALOG_H
+#define FS_STORE_CATALOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "fs/source.h"
+#include "fs/store/segment.h"
+
+#define CATALOG_NO_OBJECT UINT32_MAX
+
+struct catalog;
+
+/* An object: immutable, lives as long as the catalog. */
+struct object {
+	uint32_t number;
+	int32_t day; /* key day, or KEY_NO_DAY */
+	enum key_kind kind;
+	bool gunzip;             /* shown inflated, as .json */
+	bool wanted;             /* must be fetched to be known */
+	struct source_object at; /* at.key is terminated and lives with the object */
+};
+
+enum object_state {
+	OBJECT_WAITING,
+	OBJECT_READY,
+	OBJECT_FAILED,
+	OBJECT_GONE
+};
+
+/* What changes about an object. */
+struct object_now {
+	enum object_state state;
+	uint64_t inflated; /* bytes as shown; only in OBJECT_READY */
+	bool damaged;      /* READY, but its contents cannot be served */
+	int error;         /* what reading it gives when damaged or FAILED: -EIO, -EACCES, ... */
+};
+
+/* A segment and which of its objects are the present ones. Immutable, counted. */
+struct part {
+	unsigned refs;
+	struct segment *seg;
+	uint32_t live;     /* objects that are present */
+	char name[32];     /* of the file in the cache, "" where it is only in memory */
+	uint32_t object[]; /* of each object in the segment: its number, or CATALOG_NO_OBJECT */
+};
+
+/* Whether a row's object is present. */
+static inline bool part_row_live(const struct part *p, uint32_t row)
+{
+	return p->object[segment_row_object(p->seg, row)] != CATALOG_NO_OBJECT;
+}
+struct part *part_ref(struct part *p);
+void part_unref(struct part *p);
+
+/* The objects there are, sorted by key; replaced only by listings. Immutable, counted. */
+struct keys {
+	unsigned refs;
+	uint32_t n;
+	const struct object *object[];
+};
+
+struct snapshot {
+	unsigned refs;
+	uint64_t generation; /* another one: another content */
+	struct keys *keys;   /* never NULL */
+	size_t n;
+	struct part *part[]; /* those with at least one live object */
+};
+struct snapshot *catalog_snapshot(struct catalog *c); /* ref'd: snapshot_unref() it */
+struct snapshot *snapshot_ref(struct snapshot *s);
+void snapshot_unref(struct snapshot *s);
+
+/* filter is borrowed. layout_only: see ingest_wants(). changed(arg) is called, with no lock held, after
+ * anything a waiting call may wait for has changed. */
+int catalog_new(const struct source_filter *filter, bool layout_only, void (*changed)(void *arg), void *arg,
+	struct catalog **ret);
+void catalog_free(struct catalog *c);
+
+const struct object *catalog_object(struct catalog *c, uint32_t number); /* NULL: no such number */
+struct object_now catalog_object_now(struct catalog *c, uint32_t number);
+/* Where an object's rows are now: a ref'd part and the object's place in its segment. -EAGAIN: waiting;
+ * -ESTALE: gone; object_now.error; -ENOENT: it has no rows. */
+int catalog_locate(struct catalog *c, uint32_t number, struct part **ret, uint32_t *ret_place);
+
+/* ---- waiting ---- */
+
+/* Whether events of days first..last (event days, both included; SEGMENT_UNDATED or INT32_MAX at the ends for
+ * all) may still be missing: the first listing is not done, or objects of key days first..last + 1, or
+ * without a key day, wait. What it waits for goes to the front. */
+bool catalog_pending(struct catalog *c, int32_t first, int32_t last);
+/* The same for one object, and for the first listing alone. */
+bool catalog_object_pending(struct catalog *c, uint32_t number);
+bool catalog_listed(struct catalog *c);
+/* Why nothing can be known: 0, or the error of a first listing that failed (until one succeeds). */
+int catalog_list_error(struct catalog *c);
+/* Monotonic nanoseconds: now, and the last time anything got further. */
+int64_t catalog_now(void);
+int64_t catalog_progress_at(struct catalog *c);
+
+/* ---- problems, counts, news ---- */
+
+/* Calls visit for each problem in key order, with no lock held. Non-zero ends it. */
+int catalog_problems(
+	struct catalog *c, int (*visit)(void *arg, const char *key, const char *reason), void *arg);
+
+struct catalog_counts {
+	uint64_t objects, waiting, ready, failed, damaged; /* objects = all present */
+	uint64_t bytes_total, bytes_done;                  /* stored bytes of the wanted ones */
+	uint64_t rows, live_rows_max;                      /* rows in the parts (duplicates included) */
+	uint64_t pretty;                                   /* sum of their pretty bytes */
+	uint64_t problems, parts, segment_bytes, listings, read_objects; /* read_objects: since the start */
+	bool listed, complete;                                           /* complete: nothing waits */
+};
+struct catalog_counts catalog_counts(struct catalog *c);
+
+/* An object that went away or was replaced: names and contents that the kernel may hold are stale. */
+struct news {
+	struct news *next;
+	const struct object *object;
+	struct part *part; /* ref'd; NULL where it had no rows */
+	uint32_t place;
+};
+struct news *catalog_take_news(struct catalog *c); /* yours: news_free() */
+void news_free(struct news *n);
+
+/* ---- for fs/store/follow alone ---- */
+
+/* A segment of the cache; takes seg over. Its objects become known when a listing shows them. 0 or -ENOMEM.
+ */
+int catalog_adopt(struct catalog *c, struct segment *seg, const char *name);
+bool catalog_has_segment(struct catalog *c, const char *name);
+
+/* A listing of one key day or SOURCE_ALL_DAYS; one at a time. */
+int catalog_list_begin(struct catalog *c, int32_t day);
+int catalog_list_object(struct catalog *c, const struct source_object *o);
+int catalog_list_problem(struct catalog *c, const char *key, int error, const char *reason);
+/* error 0: what was not shown (and is not below a problem) is gone. Else nothing is concluded. *ret_new:
+ * objects that wait now because of it. */
+int catalog_list_end(struct catalog *c, int error, uint32_t *ret_new);
+
+/* Some waiting objects of one key day, newest day first, days that somebody waits for before all; at most max
+ * and about max_bytes. Blocks until there are some; false: stopped. skip: days claimed by others, not to be
+ * offered. */
+struct batch {
+	int32_t day;
+	uint32_t n;
+	const struct object **object; /* yours: free() */
+	bool logs;                    /* they may hold records */
+};
+bool catalog_take(struct catalog *c, uint32_t max, uint64_t max_bytes, struct batch *ret);
+/* Gives a batch's objects back to the queue, not to be offered before `until` (monotonic ns). */
+void catalog_return(struct catalog *c, const struct batch *b, int64_t until);
+
+/* One object of a batch failed for a reason that may pass. */
+void catalog_fail(struct catalog *c, const struct object *o, int error, const char *reason);
+/* The batch's segment: takes seg over. Objects of the batch that the segment does not hold must have been
+ * given to catalog_fail(). 0, -ENOMEM. */
+int catalog_publish(struct catalog *c, const struct batch *b, struct segment *seg, const char *name);
+
+/* Parts of one key day that are worth merging (more than one, no object of the day waits), ref'd; *ret is
+ * new. 0: none. Offered once until replaced or changed. */
+size_t catalog_mergeable(struct catalog *c, struct part ***ret);
+/* Puts seg (taken over) in the place of parts whose live objects it holds; names of files that nothing uses
+ * any more are told to dropped(). 0, -ENOMEM, -ESTALE (they changed meanwhile: seg is dropped). */
+int catalog_replace(struct catalog *c, struct part *const *old, size_t n, struct segment *seg,
+	const char *name, void (*dropped)(void *arg, const char *name), void *arg);
+
+/* Forgets segments of which nothing is present any more and no other mount can need anything. */
+void catalog_sweep(struct catalog *c, void (*dropped)(void *arg, const char *name), void *arg);
+
+void catalog_touch_progress(struct catalog *c);
+void catalog_stop(struct catalog *c); /* catalog_take() returns false from now on */
+
+#endif

@@ -1,0 +1,167 @@
+/*
+ * Listings: what a listing shows becomes objects that wait or are found on the shelf; what it no longer shows
+ * is gone.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/store/catalog_private.h"
+
+static void tell(struct catalog *c)
+{
+	if (c->changed)
+		c->changed(c->changed_arg);
+}
+
+static bool same_object(const struct source_object *a, const struct source_object *b)
+{
+	return a->size == b->size && a->mtime == b->mtime && a->tag == b->tag;
+}
+
+/* News of an object that is going; none is no loss of truth for who looks anew, so memory that lacks here is
+ * not an error. */
+static void add_news(struct catalog *c, struct entry *e)
+{
+	struct news *n = calloc(1, sizeof(*n));
+
+	if (!n)
+		return;
+	n->object = &e->o;
+	if (e->slot != CATALOG_NO_SLOT && !catalog_refresh_part(&c->slot[e->slot])) {
+		n->part = part_ref(c->slot[e->slot].part);
+		n->place = e->place;
+	}
+	n->next = c->news;
+	c->news = n;
+}
+
+void catalog_drop(struct catalog *c, struct entry *e)
+{
+	if (e->state == OBJECT_READY)
+		add_news(c, e);
+	catalog_unbind(c, e);
+	keymap_remove(&c->by_key, keymap_hash(e->o.at.key), e->o.number);
+	catalog_set(c, e, OBJECT_GONE);
+	c->keys_changed = true;
+	catalog_dirty(c);
+}
+
+int catalog_list_begin(struct catalog *c, int32_t day)
+{
+	pthread_mutex_lock(&c->lock);
+	c->listing++;
+	c->list_day = day;
+	catalog_free_problems(c->new_problem, c->n_new_problems);
+	c->new_problem = NULL;
+	c->n_new_problems = 0;
+	pthread_mutex_unlock(&c->lock);
+	return 0;
+}
+
+/* A new object: known from the shelf, or it waits. */
+static int list_new(struct catalog *c, const struct source_object *o)
+{
+	struct entry *e = catalog_add(c, o);
+
+	if (!e)
+		return -ENOMEM;
+	e->seen = c->listing;
+	c->keys_changed = true;
+	if (e->state == OBJECT_WAITING && !catalog_from_shelf(c, e))
+		return catalog_enqueue(c, e);
+	return 0;
+}
+
+/* An object that was known: the same one, or another in its place. */
+static int list_known(struct catalog *c, struct entry *e, const struct source_object *o)
+{
+	if (!same_object(&e->o.at, o)) {
+		catalog_drop(c, e);
+		return list_new(c, o);
+	}
+	e->seen = c->listing;
+	if (e->state == OBJECT_FAILED) {
+		catalog_set(c, e, OBJECT_WAITING);
+		return catalog_enqueue(c, e);
+	}
+	return 0;
+}
+
+int catalog_list_object(struct catalog *c, const struct source_object *o)
+{
+	struct entry *e;
+	int err;
+
+	pthread_mutex_lock(&c->lock);
+	e = catalog_by_key(c, o->key);
+	err = e ? list_known(c, e, o) : list_new(c, o);
+	c->progress_at = catalog_now();
+	pthread_mutex_unlock(&c->lock);
+	return err;
+}
+
+int catalog_list_problem(struct catalog *c, const char *key, int error, const char *reason)
+{
+	struct problem *more, p = {strdup(key), strdup(reason)};
+
+	(void)error;
+	pthread_mutex_lock(&c->lock);
+	more = reallocarray(c->new_problem, c->n_new_problems + 1, sizeof(*more));
+	if (more && p.key && p.reason) {
+		c->new_problem = more;
+		c->new_problem[c->n_new_problems++] = p;
+		pthread_mutex_unlock(&c->lock);
+		return 0;
+	}
+	if (more)
+		c->new_problem = more;
+	pthread_mutex_unlock(&c->lock);
+	free(p.key);
+	free(p.reason);
+	return -ENOMEM;
+}
+
+/* Whether the listing would have shown the object if it were there. */
+static bool covered(const struct catalog *c, const struct entry *e)
+{
+	if (c->list_day != SOURCE_ALL_DAYS && e->o.day != c->list_day && e->o.day != KEY_NO_DAY)
+		return false;
+	for (size_t i = 0; i < c->n_new_problems; i++)
+		if (!strncmp(e->o.at.key, c->new_problem[i].key, strlen(c->new_problem[i].key)))
+			return false;
+	return true;
+}
+
+static void end_well(struct catalog *c)
+{
+	for (uint32_t i = 0; i < c->n_entries; i++) {
+		struct entry *e = catalog_entry(c, i);
+
+		if (e->state != OBJECT_GONE && e->seen != c->listing && covered(c, e))
+			catalog_drop(c, e);
+	}
+	catalog_free_problems(c->problem, c->n_problems);
+	c->problem = c->new_problem;
+	c->n_problems = c->n_new_problems;
+	c->new_problem = NULL;
+	c->n_new_problems = 0;
+	c->listed = true;
+	c->counts.listings++;
+}
+
+int catalog_list_end(struct catalog *c, int error, uint32_t *ret_new)
+{
+	pthread_mutex_lock(&c->lock);
+	if (!error)
+		end_well(c);
+	c->list_error = error;
+	if (c->keys_changed)
+		catalog_dirty(c);
+	*ret_new = (uint32_t)c->counts.waiting;
+	c->progress_at = catalog_now();
+	pthread_cond_broadcast(&c->work);
+	pthread_mutex_unlock(&c->lock);
+	tell(c);
+	return 0;
+}

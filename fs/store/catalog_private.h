@@ -1,0 +1,108 @@
+/*
+ * What catalog.c (questions and snapshots), catalog_list.c (listings) and catalog_parts.c (segments: adopt,
+ * publish, merge) share.
+ *
+ * Everything here is called with catalog.lock held.
+ */
+#ifndef FS_STORE_CATALOG_PRIVATE_H
+#define FS_STORE_CATALOG_PRIVATE_H
+
+#include <pthread.h>
+
+#include "fs/store/catalog.h"
+#include "fs/store/keymap.h"
+#include "fs/store/queue.h"
+
+#define CATALOG_CHUNK   4096u
+#define CATALOG_NO_SLOT UINT32_MAX
+
+/* An object and what changes about it. */
+struct entry {
+	struct object o;
+	enum object_state state;
+	uint32_t flags; /* enum segment_object_flag, of the segment */
+	int error;      /* FAILED or damaged */
+	char *problem;  /* FAILED, damaged: the reason; ours */
+	uint64_t inflated;
+	uint32_t slot, place; /* READY and read: where its rows are */
+	uint32_t seen;        /* the listing that last showed it */
+	bool holds;           /* may hold records: event days wait for it */
+};
+
+/* A segment in use or on the shelf (no object of it is present). */
+struct slot {
+	struct segment *seg; /* NULL: a free slot */
+	char name[32];
+	uint32_t *object; /* per object its number or CATALOG_NO_OBJECT */
+	uint32_t live;
+	bool dirty;        /* part is older than object[] */
+	struct part *part; /* ref'd, or NULL */
+};
+
+struct problem {
+	char *key, *reason;
+};
+
+struct catalog {
+	pthread_mutex_t lock;
+	pthread_cond_t work; /* something waits, or stopping */
+	const struct source_filter *filter;
+	bool layout_only, stopping;
+	bool drained; /* changed() knows that nothing waits */
+	void (*changed)(void *arg);
+	void *changed_arg;
+
+	struct entry **chunk; /* of CATALOG_CHUNK entries each */
+	size_t n_chunks;
+	uint32_t n_entries;
+	struct keymap by_key; /* present objects: number */
+	struct keymap shelf;  /* objects of all segments: slot << 32 | place */
+
+	struct slot *slot;
+	uint32_t n_slots, cap_slots;
+	struct queue *logs, *others; /* what may hold records; what is only shown inflated */
+
+	struct keys *keys;
+	struct snapshot *snapshot; /* NULL: to be made */
+	uint64_t generation;
+
+	uint32_t listing; /* its number; 0: none yet */
+	int32_t list_day;
+	bool listed;
+	int list_error;
+	bool keys_changed;
+	struct problem *problem; /* of the last listing */
+	size_t n_problems;
+	struct problem *new_problem; /* of the one under way */
+	size_t n_new_problems;
+
+	struct catalog_counts counts;
+	int64_t progress_at;
+	struct news *news;
+};
+
+struct entry *catalog_entry(struct catalog *c, uint32_t number);
+/* The present object of a key, or NULL. */
+struct entry *catalog_by_key(struct catalog *c, const char *key);
+/* A new present object, WAITING or READY as it wants. NULL: no memory. */
+struct entry *catalog_add(struct catalog *c, const struct source_object *o);
+/* Every change of state goes through here: counts follow. */
+void catalog_set(struct catalog *c, struct entry *e, enum object_state state);
+void catalog_set_problem(struct entry *e, int error, const char *reason);
+int catalog_enqueue(struct catalog *c, struct entry *e);
+/* The object is no more: news, its place, its key. */
+void catalog_drop(struct catalog *c, struct entry *e);
+/* Points an object at its place in a segment: READY, with what the segment says of it. */
+void catalog_bind(struct catalog *c, struct entry *e, uint32_t slot, uint32_t place);
+/* Takes it from its place again. */
+void catalog_unbind(struct catalog *c, struct entry *e);
+/* Binds e where the shelf has the same object. */
+bool catalog_from_shelf(struct catalog *c, struct entry *e);
+bool catalog_same(const struct source_object *o, const struct segment_object *s);
+/* The snapshot is out of date. */
+void catalog_dirty(struct catalog *c);
+/* Brings a slot's part up to date. -ENOMEM. */
+int catalog_refresh_part(struct slot *s);
+void catalog_free_problems(struct problem *p, size_t n);
+
+#endif

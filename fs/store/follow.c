@@ -1,0 +1,488 @@
+/*
+ * The lister thread lists, sweeps and sleeps; reader threads take batches, read them, write a segment each,
+ * and merge when nothing is left to read.
+ *
+ * Locks: follow.lock guards the sleeping alone and is a leaf. Everything else that is shared is the
+ * catalogue's and the cache's.
+ */
+#include "fs/store/follow.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fs/log.h"
+#include "fs/store/ingest.h"
+#include "fs/store/segment_build.h"
+
+#define READERS_MAX   8
+#define BATCH_OBJECTS 4096
+#define BATCH_BYTES   (16u << 20) /* stored bytes: some 100 MiB inflated, one object at a time */
+#define FETCH_AT_ONCE 64          /* objects of a batch that are fetched and held together */
+#define HOLD_NS       200000000ll /* before a day that another mount works on is tried again */
+#define FIRST_RETRY   2 /* seconds before a first listing that failed is tried again; doubles up to refresh */
+
+struct follow {
+	struct source *source;
+	struct cache *cache;
+	struct catalog *catalog;
+	struct follow_options options;
+
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	bool stopping, asked;
+
+	pthread_mutex_t merge_lock; /* one merges at a time */
+	bool merge_paused;          /* the disk refused: not again before the next listing */
+	bool cache_refuses;         /* said once in the log */
+
+	pthread_t lister, reader[READERS_MAX];
+	unsigned n_readers;
+	bool lister_runs;
+};
+
+/* ---- segments in and out of the cache ---- */
+
+static int adopt_file(void *arg, const char *name, const char *path)
+{
+	struct follow *f = arg;
+	struct segment *seg;
+	const char *reason = "";
+	int err;
+
+	if (catalog_has_segment(f->catalog, name))
+		return 0;
+	err = segment_open(path, &seg, &reason);
+	if (err == -EBADMSG) {
+		log_warning("cache: %s: %s; it is removed and its objects are read again", path, reason);
+		cache_remove(f->cache, name);
+	}
+	if (err)
+		return err == -ENOMEM ? err : 0;
+	return catalog_adopt(f->catalog, seg, name);
+}
+
+/* Segments that another mount has written meanwhile. */
+static int adopt(struct follow *f)
+{
+	return f->cache ? cache_list(f->cache, adopt_file, f) : 0;
+}
+
+static void release_memory(void *data, size_t len)
+{
+	(void)len;
+	free(data);
+}
+
+/* What a cache that cannot be written to means, once. */
+static void say_cache_refuses(struct follow *f, int err)
+{
+	if (__atomic_exchange_n(&f->cache_refuses, true, __ATOMIC_RELAXED))
+		return;
+	log_warning("cache: cannot write (%s); the index is kept in memory and read again at the next mount. "
+		    "Free some "
+		    "space, or choose another place with --cache-dir",
+		strerror(-err));
+}
+
+/* Writes the segment to the cache and maps it from there; where that fails it stays in memory. Takes the
+ * build's bytes. */
+static int keep(struct follow *f, struct segment_build *b, struct segment **ret, char name[32])
+{
+	void *data;
+	size_t len;
+	const char *reason = "";
+	int err = segment_build_finish(b, &data, &len);
+
+	if (err)
+		return err;
+	name[0] = '\0';
+	err = cache_write(f->cache, data, len, name);
+	if (!err) {
+		err = segment_open(cache_path(f->cache, name), ret, &reason);
+		if (!err) {
+			free(data);
+			return 0;
+		}
+		log_warning("cache: %s cannot be read back (%s %s)", name, strerror(-err), reason);
+		name[0] = '\0';
+	} else if (f->cache) {
+		say_cache_refuses(f, err);
+	}
+	err = segment_open_memory(data, len, release_memory, ret, &reason);
+	if (err)
+		free(data);
+	return err;
+}
+
+/* ---- reading ---- */
+
+/* One object on its way from the source. */
+struct arrival {
+	int error;
+	char *data;
+	size_t len;
+	char reason[SOURCE_REASON_MAX];
+};
+
+struct arrivals {
+	pthread_mutex_t lock;
+	pthread_cond_t came;
+	size_t left;
+	struct arrival at[FETCH_AT_ONCE];
+};
+
+static void arrived(void *arg, size_t i, int error, char *data, size_t len, const char *reason)
+{
+	struct arrivals *a = arg;
+
+	pthread_mutex_lock(&a->lock);
+	a->at[i] = (struct arrival){.error = error, .data = data, .len = len};
+	if (error && reason)
+		strncpy(a->at[i].reason, reason, sizeof(a->at[i].reason) - 1);
+	if (!--a->left)
+		pthread_cond_signal(&a->came);
+	pthread_mutex_unlock(&a->lock);
+}
+
+/* Fetches n objects and waits for all of them. */
+static void fetch(struct follow *f, struct arrivals *a, const struct object *const *object, size_t n)
+{
+	struct source_object at[FETCH_AT_ONCE];
+
+	for (size_t i = 0; i < n; i++)
+		at[i] = object[i]->at;
+	a->left = n;
+	source_fetch(f->source, at, n, arrived, a);
+	pthread_mutex_lock(&a->lock);
+	while (a->left)
+		pthread_cond_wait(&a->came, &a->lock);
+	pthread_mutex_unlock(&a->lock);
+}
+
+/* Adds what arrived to the segment. A fault of this machine ends the batch; whatever is not in the segment
+ * then fails. */
+static int add_arrivals(struct follow *f, struct ingest *in, struct arrivals *a,
+	const struct object *const *object, size_t n, struct segment_build *b)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct arrival *x = &a->at[i];
+		const char *problem = "";
+		int e = err ? -ECANCELED
+			    : ingest_add(in, &object[i]->at, f->options.layout_only, x->error, x->reason,
+				      x->data, x->len, b, &problem);
+
+		free(x->data);
+		if (e)
+			catalog_fail(f->catalog, object[i], e, problem[0] ? problem : strerror(-e));
+		if (e == -ENOMEM)
+			err = e;
+		if (problem[0] && e != -ECANCELED)
+			log_warning("%s: %s", object[i]->at.key, problem);
+	}
+	catalog_touch_progress(f->catalog);
+	return err;
+}
+
+static bool stopping(struct follow *f)
+{
+	return __atomic_load_n(&f->stopping, __ATOMIC_RELAXED);
+}
+
+/* Reads a batch into a segment. NULL where nothing came of it. */
+static struct segment *read_batch(
+	struct follow *f, struct ingest *in, struct arrivals *a, const struct batch *batch, char name[32])
+{
+	struct segment_build *b = segment_build_new(batch->day);
+	struct segment *seg = NULL;
+	int err = b ? 0 : -ENOMEM;
+
+	for (uint32_t i = 0; i < batch->n && !err && !stopping(f); i += FETCH_AT_ONCE) {
+		size_t n = batch->n - i < FETCH_AT_ONCE ? batch->n - i : FETCH_AT_ONCE;
+
+		fetch(f, a, batch->object + i, n);
+		err = add_arrivals(f, in, a, batch->object + i, n, b);
+	}
+	if (b && !stopping(f) && err != -ENOMEM) { /* without memory b may hold half a log */
+		int kept = keep(f, b, &seg, name);
+
+		err = kept ? kept : err;
+	}
+	if (err)
+		log_error(
+			"index: %s; what was being read is tried again at the next refresh", strerror(-err));
+	segment_build_free(b);
+	return seg;
+}
+
+static void work(struct follow *f, struct ingest *in, struct arrivals *a, struct batch *batch)
+{
+	char name[32] = "";
+	struct segment *seg;
+
+	if (cache_claim(f->cache, batch->day) == -EBUSY) {
+		catalog_return(f->catalog, batch, catalog_now() + HOLD_NS);
+		adopt(f);
+		return;
+	}
+	seg = read_batch(f, in, a, batch, name);
+	if (catalog_publish(f->catalog, batch, seg, name))
+		log_error("index: no memory; what was being read is tried again at the next refresh");
+	cache_unclaim(f->cache, batch->day);
+}
+
+/* ---- merging ---- */
+
+static void remove_file(void *arg, const char *name)
+{
+	struct follow *f = arg;
+
+	cache_remove(f->cache, name);
+}
+
+static int copy_parts(struct segment_build *b, struct part *const *part, size_t n)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < n; i++)
+		for (uint32_t o = 0; o < segment_objects(part[i]->seg) && !err; o++)
+			if (part[i]->object[o] != CATALOG_NO_OBJECT)
+				err = segment_build_copy(b, part[i]->seg, o);
+	return err;
+}
+
+/* Merges one set of segments. 0, -EBUSY where another mount works on the day, or what failed. */
+static int merge(struct follow *f, struct part *const *part, size_t n)
+{
+	int32_t day = segment_key_day(part[0]->seg);
+	struct segment_build *b;
+	struct segment *seg;
+	char name[32] = "";
+	int err = cache_claim(f->cache, day);
+
+	if (err)
+		return err;
+	b = segment_build_new(day);
+	err = b ? copy_parts(b, part, n) : -ENOMEM;
+	if (!err)
+		err = keep(f, b, &seg, name);
+	segment_build_free(b);
+	if (!err) {
+		err = catalog_replace(f->catalog, part, n, seg, name, remove_file, f);
+		if (err && name[0])
+			cache_remove(f->cache, name);
+	}
+	cache_unclaim(f->cache, day);
+	return err;
+}
+
+/* Merges what is worth it, unless another thread is at it. */
+static void merge_some(struct follow *f)
+{
+	struct part **part;
+	size_t n;
+
+	if (pthread_mutex_trylock(&f->merge_lock))
+		return;
+	while (!stopping(f) && !f->merge_paused && (n = catalog_mergeable(f->catalog, &part)) > 0) {
+		int err = merge(f, part, n);
+
+		if (err && err != -ESTALE)
+			f->merge_paused = true;
+		log_debug("merged %zu segments: %s", n, strerror(-err));
+		for (size_t i = 0; i < n; i++)
+			part_unref(part[i]);
+		free(part);
+	}
+	pthread_mutex_unlock(&f->merge_lock);
+}
+
+static void *reader_thread(void *arg)
+{
+	struct follow *f = arg;
+	struct ingest *in = ingest_new(f->cache);
+	struct arrivals *a = calloc(1, sizeof(*a));
+	struct batch batch;
+
+	if (in && a) {
+		pthread_mutex_init(&a->lock, NULL);
+		pthread_cond_init(&a->came, NULL);
+		while (catalog_take(f->catalog, BATCH_OBJECTS, BATCH_BYTES, &batch)) {
+			work(f, in, a, &batch);
+			free(batch.object);
+			merge_some(f);
+		}
+		pthread_cond_destroy(&a->came);
+		pthread_mutex_destroy(&a->lock);
+	} else {
+		log_error("index: no memory for a reader thread");
+	}
+	free(a);
+	ingest_free(in);
+	return NULL;
+}
+
+/* ---- listing ---- */
+
+static int list_object(void *arg, const struct source_object *o)
+{
+	struct follow *f = arg;
+
+	return stopping(f) ? -ECANCELED : catalog_list_object(f->catalog, o);
+}
+
+static int list_problem(void *arg, const char *key, int error, const char *reason)
+{
+	struct follow *f = arg;
+
+	log_warning("%s: %s", key[0] ? key : "/", reason);
+	return catalog_list_problem(f->catalog, key, error, reason);
+}
+
+static int list(struct follow *f)
+{
+	const struct source_sink sink = {list_object, list_problem, f};
+	uint32_t waiting;
+	int err;
+
+	adopt(f);
+	catalog_list_begin(f->catalog, SOURCE_ALL_DAYS);
+	err = source_list(f->source, SOURCE_ALL_DAYS, f->options.filter, &sink);
+	catalog_list_end(f->catalog, err, &waiting);
+	if (err && err != -ECANCELED)
+		log_error("cannot list the source: %s; what is known stays, and it is tried again",
+			strerror(-err));
+	if (!err) {
+		log_info("listed: %u objects to read", waiting);
+		f->merge_paused = false;
+		catalog_sweep(f->catalog, remove_file, f);
+		merge_some(f);
+	}
+	return err;
+}
+
+/* Sleeps until it is time, or somebody asks. 0 seconds: until somebody asks. */
+static void sleep_until_next(struct follow *f, unsigned seconds)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += seconds;
+	pthread_mutex_lock(&f->lock);
+	while (!f->asked && !stopping(f)) {
+		if (!seconds)
+			pthread_cond_wait(&f->wake, &f->lock);
+		else if (pthread_cond_timedwait(&f->wake, &f->lock, &until) == ETIMEDOUT)
+			break;
+	}
+	f->asked = false;
+	pthread_mutex_unlock(&f->lock);
+}
+
+static void *lister_thread(void *arg)
+{
+	struct follow *f = arg;
+	unsigned retry = FIRST_RETRY;
+	bool listed = false;
+
+	while (!stopping(f)) {
+		unsigned pause = f->options.offline ? 0 : f->options.refresh;
+
+		if (!list(f))
+			listed = true;
+		if (!listed) {
+			pause = pause && pause < retry ? pause : retry;
+			retry = retry < 300 ? retry * 2 : retry;
+		}
+		sleep_until_next(f, pause);
+	}
+	return NULL;
+}
+
+/* ---- life ---- */
+
+int follow_new(struct source *source, struct cache *cache, struct catalog *catalog,
+	const struct follow_options *options, struct follow **ret)
+{
+	struct follow *f = calloc(1, sizeof(*f));
+	pthread_condattr_t monotonic;
+	int err;
+
+	if (!f)
+		return -ENOMEM;
+	f->source = source;
+	f->cache = cache;
+	f->catalog = catalog;
+	f->options = *options;
+	pthread_mutex_init(&f->lock, NULL);
+	pthread_mutex_init(&f->merge_lock, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&f->wake, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	err = adopt(f);
+	if (err) {
+		follow_free(f);
+		return err;
+	}
+	*ret = f;
+	return 0;
+}
+
+static unsigned readers_wanted(const struct follow *f)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned n = f->options.readers ? f->options.readers : cpus > 0 ? (unsigned)cpus : 2;
+
+	return n > READERS_MAX ? READERS_MAX : n;
+}
+
+int follow_start(struct follow *f)
+{
+	unsigned n = readers_wanted(f);
+
+	if (pthread_create(&f->lister, NULL, lister_thread, f))
+		return -EAGAIN;
+	f->lister_runs = true;
+	while (f->n_readers < n && !pthread_create(&f->reader[f->n_readers], NULL, reader_thread, f))
+		f->n_readers++;
+	return f->n_readers ? 0 : -EAGAIN;
+}
+
+void follow_refresh(struct follow *f)
+{
+	pthread_mutex_lock(&f->lock);
+	f->asked = true;
+	pthread_cond_signal(&f->wake);
+	pthread_mutex_unlock(&f->lock);
+}
+
+void follow_stop(struct follow *f)
+{
+	pthread_mutex_lock(&f->lock);
+	__atomic_store_n(&f->stopping, true, __ATOMIC_RELAXED);
+	pthread_cond_signal(&f->wake);
+	pthread_mutex_unlock(&f->lock);
+	source_cancel(f->source);
+	catalog_stop(f->catalog);
+	if (f->lister_runs)
+		pthread_join(f->lister, NULL);
+	f->lister_runs = false;
+	while (f->n_readers)
+		pthread_join(f->reader[--f->n_readers], NULL);
+}
+
+void follow_free(struct follow *f)
+{
+	if (!f)
+		return;
+	pthread_cond_destroy(&f->wake);
+	pthread_mutex_destroy(&f->merge_lock);
+	pthread_mutex_destroy(&f->lock);
+	free(f);
+}
