@@ -1,0 +1,70 @@
+/*
+ * Which rows of an event day are shown, and under which clash number: duplicates (README: "Names") show once,
+ * rows of objects that are gone and rows outside --since and --until not at all. Settled once per day and
+ * snapshot, for all views alike.
+ *
+ * Thread-safe; a struct day is immutable and counted.
+ */
+#ifndef FS_DAYS_H
+#define FS_DAYS_H
+
+#include "fs/store/catalog.h"
+
+struct slice {
+	struct part *part; /* ref'd by the day */
+	uint32_t first, end;
+	uint64_t *shown; /* bit i: row first + i is shown */
+};
+
+/* A shown row: which slice, which row of its segment. */
+struct place {
+	uint32_t slice, row;
+};
+
+struct clash {
+	struct place at;
+	uint32_t number; /* 2, 3, ... */
+};
+
+struct day {
+	unsigned refs;
+	int32_t day; /* SEGMENT_UNDATED among them */
+	uint32_t n_slices;
+	struct slice *slice;
+	uint32_t n_clashes;
+	struct clash *clash; /* by slice, row */
+	uint32_t shown;      /* rows */
+};
+
+static inline bool slice_shows(const struct slice *s, uint32_t row)
+{
+	uint32_t i = row - s->first;
+	return s->shown[i / 64] >> (i % 64) & 1;
+}
+
+/* 1 where the row has no clash. */
+uint32_t day_clash(const struct day *d, struct place at);
+
+/* The stem of a row's file name (name_of_event()); out has room for NAME_STEM_MAX + 1. Returns its length. */
+size_t day_stem(const struct day *d, struct place at, char *out);
+
+/* Sorts shown places by file name, that is by second, stem, clash number. 0 or -ENOMEM. */
+int day_sort(const struct day *d, struct place *at, size_t n);
+
+void day_unref(struct day *d);
+struct day *day_ref(struct day *d);
+
+struct days;
+/* since, until: seconds, both included. */
+struct days *days_new(int64_t since, int64_t until);
+void days_free(struct days *d);
+
+/* The day as the snapshot has it (it may have no slices). 0 or -ENOMEM. */
+int days_get(struct days *d, const struct snapshot *s, int32_t day, struct day **ret);
+
+/* Whether a second is inside --since and --until; undated events always are. Whether every event of a UTC day
+ * is. */
+bool days_admit(const struct days *d, int64_t time);
+bool days_admit_all(const struct days *d, int32_t day);
+
+#endif
