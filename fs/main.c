@@ -1,0 +1,515 @@
+/*
+ * The composition root: reads the options, builds the stack, serves or prints, takes it down.
+ *
+ *   source ◀── follow ──▶ catalog ◀── days, view ◀── tree ◀── mount | print
+ *     ▲                                               │
+ *     └── reader ◀────────────────────────────────────┘
+ *
+ * What changes below (the catalog's and the reader's callbacks) wakes what waits above: woken().
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fs/config.h"
+#include "fs/daemon.h"
+#include "fs/log.h"
+#include "fs/mount.h"
+#include "fs/mountpoint.h"
+#include "fs/print.h"
+#include "fs/progress.h"
+#include "fs/store/follow.h"
+
+#define DAY_SECONDS 86400
+#define END_SECONDS 4    /* for the end, however the source or the kernel hangs */
+#define LISTED_MS   2000 /* that the parent waits for the first listing, to say what is to come */
+#define PROGRESS_MS 500
+#define TEXT_MAX    1024
+
+enum status {
+	STATUS_OK = 0,
+	STATUS_FAILED = 1,
+	STATUS_USAGE = 2
+};
+
+struct app {
+	const struct config *config;
+	struct source_filter filter;
+	struct source *source;
+	struct cache *cache;
+	struct catalog *catalog;
+	struct days *days;
+	struct view *view;
+	struct follow *follow;
+	struct reader *reader;
+	struct tree *tree;
+	struct mount *mount; /* or print */
+	struct print *print;
+
+	struct daemon daemon;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	uint64_t wakes;
+	bool ending;
+	atomic_int status;
+	pthread_t signals, herald;
+};
+
+/* ---- the end that cannot be missed ---- */
+
+static struct {
+	const char *volatile mountpoint; /* NULL: not mounted */
+	volatile sig_atomic_t status;
+} last_resort;
+
+/* SIGALRM: what should have ended hangs (a dead disk, a dead network mount below the source). */
+static void give_up(int signal)
+{
+	(void)signal;
+	if (last_resort.mountpoint != NULL)
+		mountpoint_detach(last_resort.mountpoint);
+	_exit(last_resort.status);
+}
+
+static void end_in_time(void)
+{
+	static atomic_flag begun = ATOMIC_FLAG_INIT;
+	if (!atomic_flag_test_and_set(&begun))
+		alarm(END_SECONDS);
+}
+
+/* ---- waking ---- */
+
+static void woken(void *arg)
+{
+	struct app *a = arg;
+	if (a->mount != NULL)
+		mount_wake(a->mount);
+	if (a->print != NULL)
+		print_wake(a->print);
+	pthread_mutex_lock(&a->lock);
+	a->wakes++;
+	pthread_cond_broadcast(&a->changed);
+	pthread_mutex_unlock(&a->lock);
+}
+
+/* Until something changes, or for ms. false: the end has come. */
+static bool wait_change(struct app *a, uint64_t *wakes, int64_t ms)
+{
+	struct timespec until;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	int64_t ns = until.tv_nsec + ms * 1000000;
+	until.tv_sec += ns / 1000000000;
+	until.tv_nsec = ns % 1000000000;
+	pthread_mutex_lock(&a->lock);
+	int error = 0;
+	while (!a->ending && error == 0 && a->wakes == *wakes)
+		error = pthread_cond_timedwait(&a->changed, &a->lock, &until);
+	*wakes = a->wakes;
+	bool go_on = !a->ending;
+	pthread_mutex_unlock(&a->lock);
+	return go_on;
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000ll + ts.tv_nsec / 1000000;
+}
+
+/* ---- the stack ---- */
+
+static int32_t day_of(int64_t second)
+{
+	int64_t day = second / DAY_SECONDS - (second % DAY_SECONDS < 0);
+	return day < INT32_MIN + 1 ? INT32_MIN + 1 : day > INT32_MAX - 1 ? INT32_MAX - 1 : (int32_t)day;
+}
+
+/* Logs are delivered late: a day's events may be in the next day's objects. */
+static struct source_filter filter_of(const struct config *c)
+{
+	return (struct source_filter){
+		.first_day = c->since == INT64_MIN ? INT32_MIN + 1 : day_of(c->since),
+		.last_day = c->until == INT64_MAX ? INT32_MAX : day_of(c->until) + 1,
+		.account = c->account,
+		.region = c->log_region,
+		.n_account = c->n_account,
+		.n_region = c->n_log_region,
+	};
+}
+
+static int open_source(struct app *a, char error[TEXT_MAX])
+{
+	const struct config *c = a->config;
+	if (c->bucket != NULL) {
+		snprintf(error, TEXT_MAX,
+			"%s: buckets are not supported in this build yet; `aws s3 sync` it to a directory "
+			"and mount that",
+			c->source);
+		return -ENOTSUP;
+	}
+	const char *skip[] = {c->cache_dir, c->mountpoint, NULL};
+	int ret = source_dir_open(c->source, c->cache_dir != NULL ? skip : skip + 1, &a->source);
+	if (ret < 0)
+		snprintf(error, TEXT_MAX, "%s: %s; name a directory of CloudTrail files, or s3://BUCKET",
+			c->source, strerror(-ret));
+	return ret;
+}
+
+static void open_cache(struct app *a)
+{
+	int ret = cache_open(a->config->cache_dir, a->source->id, &a->cache);
+	if (ret < 0) {
+		log_warning("%s: %s; keeping the index in memory", a->config->cache_dir, strerror(-ret));
+		a->cache = NULL;
+	}
+}
+
+static int open_stack(struct app *a, char error[TEXT_MAX])
+{
+	a->filter = filter_of(a->config);
+	int ret = open_source(a, error);
+	if (ret < 0)
+		return ret;
+	open_cache(a);
+	bool layout_only = a->config->bucket != NULL;
+	struct follow_options options = {
+		.filter = &a->filter,
+		.refresh = a->print != NULL ? 0 : a->config->refresh,
+		.offline = a->config->offline,
+		.layout_only = layout_only,
+	};
+	ret = catalog_new(&a->filter, layout_only, woken, a, &a->catalog);
+	if (ret == 0)
+		ret = follow_new(a->source, a->cache, a->catalog, &options, &a->follow);
+	if (ret == 0)
+		ret = reader_new(a->source, a->cache, woken, a, &a->reader);
+	if (ret == 0 && ((a->days = days_new(a->config->since, a->config->until)) == NULL ||
+				(a->view = view_new(a->days)) == NULL))
+		ret = -ENOMEM;
+	if (ret < 0)
+		snprintf(error, TEXT_MAX, "cannot start: %s", strerror(-ret));
+	return ret;
+}
+
+static int open_tree(struct app *a, char error[TEXT_MAX])
+{
+	const struct config *c = a->config;
+	struct tree_options options = {
+		.uid = c->uid,
+		.gid = c->gid,
+		.dir_mode = c->dir_mode,
+		.file_mode = c->file_mode,
+		.source = c->source,
+		.metrics = a->mount != NULL ? mount_metrics : NULL,
+		.metrics_arg = a->mount,
+	};
+	int ret = tree_new(&options, a->catalog, a->days, a->view, a->reader, a->cache, &a->tree);
+	if (ret < 0)
+		snprintf(error, TEXT_MAX, "cannot start: %s", strerror(-ret));
+	return ret;
+}
+
+static int start_stack(struct app *a, char error[TEXT_MAX])
+{
+	reader_start(a->reader);
+	int ret = follow_start(a->follow);
+	if (ret < 0)
+		snprintf(error, TEXT_MAX, "cannot start a thread: %s", strerror(-ret));
+	return ret;
+}
+
+static void close_stack(struct app *a)
+{
+	end_in_time();
+	if (a->follow != NULL)
+		follow_stop(a->follow);
+	if (a->reader != NULL)
+		reader_stop(a->reader);
+	mount_free(a->mount);
+	last_resort.mountpoint = NULL;
+	print_free(a->print);
+	tree_free(a->tree);
+	reader_free(a->reader);
+	follow_free(a->follow);
+	view_free(a->view);
+	days_free(a->days);
+	catalog_free(a->catalog);
+	cache_free(a->cache);
+	if (a->source != NULL)
+		source_free(a->source);
+}
+
+/* ---- mounting ---- */
+
+/* SIGINT, SIGTERM: unmount. SIGHUP: refresh. */
+static void *heed_signals(void *arg)
+{
+	struct app *a = arg;
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	for (;;) {
+		int signal = sigwaitinfo(&set, NULL);
+		pthread_mutex_lock(&a->lock);
+		bool ending = a->ending;
+		pthread_mutex_unlock(&a->lock);
+		if (ending)
+			return NULL;
+		if (signal == SIGHUP) {
+			follow_refresh(a->follow);
+		} else if (signal > 0) {
+			end_in_time();
+			mount_stop(a->mount);
+		}
+	}
+}
+
+/* Waits until it is known what the source holds. false: it cannot be listed, or the end has come. */
+static bool await_listing(struct app *a, char error[TEXT_MAX])
+{
+	uint64_t wakes = 0;
+	int64_t end = now_ms() + LISTED_MS;
+	while (!catalog_listed(a->catalog)) {
+		int failed = catalog_list_error(a->catalog);
+		if (failed != 0) {
+			snprintf(error, TEXT_MAX, "cannot list %s: %s", a->config->source, strerror(-failed));
+			return false;
+		}
+		int64_t left = end - now_ms();
+		if (a->config->wait)
+			left = PROGRESS_MS;
+		else if (left <= 0)
+			return true;
+		if (!wait_change(a, &wakes, left))
+			return false;
+	}
+	return true;
+}
+
+static bool await_index(struct app *a)
+{
+	char line[PROGRESS_MAX];
+	struct catalog_counts first = catalog_counts(a->catalog), now = first;
+	int64_t began = now_ms(), shown = 0;
+	uint64_t wakes = 0;
+	for (; !now.complete; now = catalog_counts(a->catalog)) {
+		if (now_ms() - shown >= PROGRESS_MS) {
+			progress_line(&first, &now, (double)(now_ms() - began) / 1000, line);
+			daemon_progress(&a->daemon, line);
+			shown = now_ms();
+		}
+		if (!wait_change(a, &wakes, PROGRESS_MS))
+			return false;
+	}
+	return true;
+}
+
+/* What is said in front, before the mount is live or in place of one, is for a person who waits for one
+ * answer. */
+static void set_log_level(const struct config *c, bool in_front)
+{
+	int level = (in_front ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO) + c->verbose;
+	log_set_level(level > LOG_LEVEL_DEBUG ? LOG_LEVEL_DEBUG : (enum log_level)level);
+}
+
+/* Says that the mount is live, and what is to come. */
+static void *herald(void *arg)
+{
+	struct app *a = arg;
+	char text[TEXT_MAX] = "";
+	if (!await_listing(a, text)) {
+		if (text[0] != '\0') {
+			daemon_failed(&a->daemon, text);
+			atomic_store(&a->status, STATUS_FAILED);
+			end_in_time();
+			mount_stop(a->mount);
+		}
+		return NULL;
+	}
+	struct catalog_counts now = catalog_counts(a->catalog);
+	if (now.listed && now.waiting > 0) {
+		progress_note(&now, a->config->mountpoint, text);
+		daemon_note(&a->daemon, text);
+	}
+	if (!a->config->wait || await_index(a)) {
+		daemon_ready(&a->daemon);
+		set_log_level(a->config, false);
+	}
+	return NULL;
+}
+
+static int open_mount(struct app *a, char error[TEXT_MAX])
+{
+	struct mount_options options = {
+		.mountpoint = a->config->mountpoint,
+		.source = a->config->source,
+		.fuse_options = a->config->fuse_options,
+		.allow_other = a->config->allow_other,
+		.timeout = a->config->timeout,
+	};
+	int ret = mount_open(&options, &a->mount, error);
+	if (ret < 0)
+		return ret;
+	last_resort.mountpoint = a->config->mountpoint;
+	ret = open_tree(a, error);
+	if (ret == 0)
+		mount_set_tree(a->mount, a->tree);
+	return ret;
+}
+
+static int run_mount(struct app *a, char error[TEXT_MAX])
+{
+	bool have_signals = pthread_create(&a->signals, NULL, heed_signals, a) == 0;
+	bool have_herald = have_signals && pthread_create(&a->herald, NULL, herald, a) == 0;
+	int ret = have_herald ? mount_run(a->mount) : -EAGAIN;
+	if (ret < 0)
+		snprintf(error, TEXT_MAX, "cannot serve the mount: %s", strerror(-ret));
+	end_in_time();
+	pthread_mutex_lock(&a->lock);
+	a->ending = true;
+	pthread_cond_broadcast(&a->changed);
+	pthread_mutex_unlock(&a->lock);
+	if (have_signals) {
+		pthread_kill(a->signals, SIGTERM);
+		pthread_join(a->signals, NULL);
+	}
+	if (have_herald)
+		pthread_join(a->herald, NULL);
+	return ret;
+}
+
+static int serve(struct app *a)
+{
+	char error[TEXT_MAX] = "";
+	int ret = mountpoint_check(a->config->mountpoint,
+		a->config->bucket == NULL ? a->config->source : NULL, error, sizeof(error));
+	if (ret == 0)
+		ret = open_stack(a, error);
+	if (ret == 0)
+		ret = open_mount(a, error);
+	if (ret == 0)
+		ret = start_stack(a, error);
+	if (ret == 0)
+		ret = run_mount(a, error);
+	if (ret < 0) {
+		daemon_failed(&a->daemon, error);
+		atomic_store(&a->status, STATUS_FAILED);
+		last_resort.status = STATUS_FAILED;
+	}
+	close_stack(a);
+	return atomic_load(&a->status);
+}
+
+static int act_mount(struct app *a)
+{
+	/* Before any thread: they inherit it. */
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGPIPE);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	if (a->config->foreground) {
+		daemon_stay(&a->daemon);
+		return serve(a);
+	}
+	pid_t pid = daemon_fork(&a->daemon);
+	if (pid == 0)
+		return serve(a);
+	if (pid > 0)
+		return daemon_watch(&a->daemon, pid, a->config->mountpoint);
+	fprintf(stderr, "trailfs: cannot go to the background: %s\n", strerror((int)-pid));
+	return STATUS_FAILED;
+}
+
+/* ---- printing ---- */
+
+static int act_print(struct app *a)
+{
+	char error[TEXT_MAX] = "cannot start: out of memory";
+	last_resort.status = STATUS_FAILED;
+	int ret = print_new(a->config->timeout, &a->print);
+	if (ret == 0)
+		ret = open_stack(a, error);
+	if (ret == 0)
+		ret = open_tree(a, error);
+	if (ret == 0)
+		ret = start_stack(a, error);
+	if (ret == 0) {
+		ret = print_path(a->print, a->tree, a->config->print_path, STDOUT_FILENO);
+		snprintf(error, sizeof(error), "%s: %s", a->config->print_path, strerror(-ret));
+	}
+	if (ret < 0)
+		fprintf(stderr, "trailfs: %s\n", error);
+	else
+		last_resort.status = STATUS_OK;
+	close_stack(a);
+	return ret < 0 ? STATUS_FAILED : STATUS_OK;
+}
+
+/* ---- beginning ---- */
+
+/* No core dumps: there are credentials in memory, and other people's events. The leak checker of the
+ * sanitizers must be able to look at the process. */
+static void protect(void)
+{
+	umask(077);
+	struct rlimit none = {0, 0};
+	setrlimit(RLIMIT_CORE, &none);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+	prctl(PR_SET_DUMPABLE, 0);
+#endif
+}
+
+static int act(const struct config *config)
+{
+	struct app a = {.config = config};
+	struct sigaction alarmed = {.sa_handler = give_up};
+	sigaction(SIGALRM, &alarmed, NULL);
+	pthread_mutex_init(&a.lock, NULL);
+	pthread_condattr_t monotonic;
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&a.changed, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	int status = config->action == CONFIG_PRINT ? act_print(&a) : act_mount(&a);
+	pthread_cond_destroy(&a.changed);
+	pthread_mutex_destroy(&a.lock);
+	return status;
+}
+
+int main(int argc, char *argv[])
+{
+	struct config config;
+	char error[CONFIG_ERROR_MAX] = "out of memory";
+	protect();
+	int ret = config_parse(argc, argv, time(NULL), &config, error);
+	if (ret < 0) {
+		fprintf(stderr, "trailfs: %s\n", error);
+		return ret == -EINVAL ? STATUS_USAGE : STATUS_FAILED;
+	}
+	set_log_level(&config, !config.foreground);
+	int status = STATUS_OK;
+	if (config.action == CONFIG_HELP)
+		fputs(config_usage, stdout);
+	else if (config.action == CONFIG_VERSION)
+		puts("trailfs " TRAILFS_VERSION);
+	else
+		status = act(&config);
+	config_clear(&config);
+	return status;
+}

@@ -1,0 +1,339 @@
+/*
+ * The session: mounting, serving, ending.
+ *
+ * The end, from outside (umount) or by mount_stop(): parked calls are answered, then the notifier ends, and
+ * only then the session: as long as the notifier tells the kernel to drop a name, it may wait for the lock of
+ * a directory in which some process waits for our answer.
+ *
+ *   threads                wait for             hold while calling the kernel
+ *   libfuse's, 1 to 8      the kernel           nothing
+ *   the park's, 2          wakes                nothing
+ *   the notifier           wakes                nothing
+ */
+#include "fs/mount.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fs/calls.h"
+#include "fs/log.h"
+#include "fs/mountpoint.h"
+
+#define THREADS_MAX 8
+#define KICK_NS     20000000 /* between attempts to interrupt libfuse's waiting */
+
+struct mount {
+	struct fuse_session *session;
+	char *mountpoint;
+	struct calls calls;
+	atomic_bool detached;
+
+	pthread_mutex_t lock;
+	pthread_cond_t changed; /* news, stopping, notifying, running */
+	bool news, stopping;
+	bool notifying; /* the notifier runs */
+	bool running;   /* libfuse's loop runs, in thread `runner` */
+	pthread_t notifier, runner;
+	bool notifier_started;
+};
+
+/* ---- what libfuse says: the reason of a failed mount, later the log ---- */
+
+static char *capture; /* CAPTURE_SIZE bytes; non-NULL only within mount_open() */
+#define CAPTURE_SIZE 256
+
+__attribute__((format(printf, 2, 0))) static void heed(
+	enum fuse_log_level level, const char *format, va_list ap)
+{
+	char line[CAPTURE_SIZE];
+	vsnprintf(line, sizeof(line), format, ap);
+	line[strcspn(line, "\n")] = '\0';
+	if (capture != NULL)
+		memcpy(capture, line, sizeof(line));
+	else if (level <= FUSE_LOG_WARNING)
+		log_warning("%s", line);
+	else
+		log_debug("%s", line);
+}
+
+/* Runs fuse_session_mount() with what it, and fusermount3, write to standard error caught in `said`. */
+static int mount_quietly(struct fuse_session *session, const char *mountpoint, char said[CAPTURE_SIZE])
+{
+	int quiet = memfd_create("stderr", MFD_CLOEXEC), saved = dup(STDERR_FILENO);
+	if (quiet >= 0 && saved >= 0)
+		dup2(quiet, STDERR_FILENO);
+	int ret = fuse_session_mount(session, mountpoint);
+	if (quiet >= 0 && saved >= 0)
+		dup2(saved, STDERR_FILENO);
+	ssize_t n = quiet >= 0 ? pread(quiet, said, CAPTURE_SIZE - 1, 0) : 0;
+	if (n > 0) {
+		said[n] = '\0';
+		said[strcspn(said, "\n")] = '\0';
+	}
+	if (quiet >= 0)
+		close(quiet);
+	if (saved >= 0)
+		close(saved);
+	return ret;
+}
+
+/* -o ...: read-only, or the first read of each file would make its atime stale. */
+static char *session_options(const struct mount_options *o)
+{
+	char *options = NULL, *name = NULL;
+	if (asprintf(&name, "fsname=%s", o->source) < 0)
+		return NULL;
+	int failed =
+		fuse_opt_add_opt(&options, "ro,nosuid,nodev,noatime,default_permissions,subtype=trailfs");
+	failed |= fuse_opt_add_opt_escaped(&options, name);
+	if (o->allow_other)
+		failed |= fuse_opt_add_opt(&options, "allow_other");
+	if (o->fuse_options != NULL)
+		failed |= fuse_opt_add_opt(&options, o->fuse_options);
+	free(name);
+	if (failed == 0)
+		return options;
+	free(options);
+	return NULL;
+}
+
+static struct fuse_session *session_new(const struct mount_options *o, struct calls *calls)
+{
+	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
+	struct fuse_session *session = NULL;
+	char *options = session_options(o);
+	if (options != NULL && fuse_opt_add_arg(&args, "trailfs") == 0 &&
+		fuse_opt_add_arg(&args, "-o") == 0 && fuse_opt_add_arg(&args, options) == 0)
+		session = fuse_session_new(&args, &calls_ops, sizeof(calls_ops), calls);
+	fuse_opt_free_args(&args);
+	free(options);
+	return session;
+}
+
+static void drop(void *arg, uint64_t parent, const char *entry, uint64_t node)
+{
+	struct mount *m = arg;
+	int error = entry != NULL ? fuse_lowlevel_notify_inval_entry(m->session, parent, entry, strlen(entry))
+				  : fuse_lowlevel_notify_inval_inode(m->session, node, 0, 0);
+	/* -ENOENT: the kernel did not have it. */
+	if (error != 0 && error != -ENOENT && error != -ENODEV)
+		log_debug("the kernel did not drop a name: %s", strerror(-error));
+}
+
+static void *notify(void *arg)
+{
+	struct mount *m = arg;
+	pthread_mutex_lock(&m->lock);
+	while (!m->stopping) {
+		if (!m->news) {
+			pthread_cond_wait(&m->changed, &m->lock);
+			continue;
+		}
+		m->news = false;
+		pthread_mutex_unlock(&m->lock);
+		tree_news(m->calls.tree, drop, m);
+		pthread_mutex_lock(&m->lock);
+	}
+	m->notifying = false;
+	pthread_cond_broadcast(&m->changed);
+	pthread_mutex_unlock(&m->lock);
+	return NULL;
+}
+
+/* Whether the kernel has let go of us: unmounted from outside. */
+static bool is_gone(const struct mount *m)
+{
+	struct pollfd fd = {.fd = fuse_session_fd(m->session)};
+	return poll(&fd, 1, 0) == 1 && (fd.revents & POLLERR) != 0;
+}
+
+/* Once, and not by fuse_session_unmount(): that could unmount what else is there by now. */
+static void detach(struct mount *m)
+{
+	if (!atomic_exchange(&m->detached, true) && !is_gone(m))
+		mountpoint_detach(m->mountpoint);
+}
+
+/* Nobody waits for us any more, and nothing more is told to the kernel. */
+static void wind_down(struct mount *m)
+{
+	pthread_mutex_lock(&m->lock);
+	m->stopping = true;
+	pthread_cond_broadcast(&m->changed);
+	pthread_mutex_unlock(&m->lock);
+	park_stop(m->calls.park);
+	pthread_mutex_lock(&m->lock);
+	while (m->notifying)
+		pthread_cond_wait(&m->changed, &m->lock);
+	pthread_mutex_unlock(&m->lock);
+}
+
+static int start_threads(struct mount *m)
+{
+	int ret = park_start(m->calls.park);
+	if (ret < 0)
+		return ret;
+	pthread_mutex_lock(&m->lock);
+	int error = pthread_create(&m->notifier, NULL, notify, m);
+	m->notifying = m->notifier_started = error == 0;
+	pthread_mutex_unlock(&m->lock);
+	return -error;
+}
+
+/* Its only purpose is to interrupt. */
+static void on_kick(int signal)
+{
+	(void)signal;
+}
+
+static int loop(struct mount *m)
+{
+	struct sigaction kick = {.sa_handler = on_kick}; /* no SA_RESTART */
+	sigaction(SIGUSR1, &kick, NULL);
+	struct fuse_loop_config *config = fuse_loop_cfg_create();
+	if (config == NULL)
+		return -ENOMEM;
+	fuse_loop_cfg_set_max_threads(config, THREADS_MAX);
+	fuse_loop_cfg_set_clone_fd(config, 0);
+	int ret = fuse_session_loop_mt(m->session, config);
+	fuse_loop_cfg_destroy(config);
+	return ret < 0 ? ret : 0;
+}
+
+int mount_open(const struct mount_options *o, struct mount **ret, char error[MOUNT_ERROR_MAX])
+{
+	char said[CAPTURE_SIZE] = "";
+	struct mount *m = calloc(1, sizeof(*m));
+	int failed = -ENOMEM;
+	snprintf(error, MOUNT_ERROR_MAX, "out of memory");
+	if (m == NULL)
+		return failed;
+	pthread_mutex_init(&m->lock, NULL);
+	pthread_cond_init(&m->changed, NULL);
+	atomic_init(&m->detached, true);
+	m->mountpoint = strdup(o->mountpoint);
+	if (m->mountpoint == NULL || park_new(&calls_park_ops, &m->calls, o->timeout, &m->calls.park) < 0)
+		goto fail;
+	capture = said;
+	fuse_set_log_func(heed);
+	m->session = session_new(o, &m->calls);
+	failed = m->session == NULL || mount_quietly(m->session, m->mountpoint, said) != 0 ? -EIO : 0;
+	capture = NULL;
+	if (failed == 0) {
+		atomic_store(&m->detached, false);
+		*ret = m;
+		return 0;
+	}
+	snprintf(error, MOUNT_ERROR_MAX, "cannot mount on %s: %s", o->mountpoint,
+		said[0] != '\0' ? said : "libfuse gave no reason");
+fail:
+	mount_free(m);
+	return failed;
+}
+
+void mount_set_tree(struct mount *m, struct tree *t)
+{
+	m->calls.tree = t;
+}
+
+void mount_wake(struct mount *m)
+{
+	park_wake(m->calls.park);
+	pthread_mutex_lock(&m->lock);
+	if (!m->news)
+		pthread_cond_broadcast(&m->changed);
+	m->news = true;
+	pthread_mutex_unlock(&m->lock);
+}
+
+void mount_metrics(void *arg,
+	void (*put)(void *put_arg, const char *name, const char *help, const char *label, double value),
+	void *put_arg)
+{
+	struct mount *m = arg;
+	for (int i = 0; i < COUNTS; i++)
+		put(put_arg, "trailfs_fuse_requests_total", i == 0 ? "Requests of the kernel." : NULL,
+			calls_count_label[i], (double)atomic_load(&m->calls.count[i]));
+	put(put_arg, "trailfs_pushed_files_total", "Files stored into the page cache ahead of reads.", NULL,
+		m->calls.push == NULL ? 0 : (double)push_files(m->calls.push));
+	put(put_arg, "trailfs_parked_calls", "Calls that wait now.", NULL, (double)park_count(m->calls.park));
+}
+
+int mount_run(struct mount *m)
+{
+	int ret = push_new(m->session, m->calls.tree, &m->calls.push);
+	if (ret == 0)
+		ret = start_threads(m);
+	pthread_mutex_lock(&m->lock);
+	m->running = ret == 0 && !m->stopping;
+	m->runner = pthread_self();
+	bool run = m->running;
+	pthread_mutex_unlock(&m->lock);
+	if (run)
+		ret = loop(m);
+	pthread_mutex_lock(&m->lock);
+	m->running = false;
+	pthread_cond_broadcast(&m->changed);
+	pthread_mutex_unlock(&m->lock);
+	wind_down(m);
+	detach(m);
+	return ret;
+}
+
+void mount_stop(struct mount *m)
+{
+	wind_down(m);
+	pthread_mutex_lock(&m->lock);
+	bool running = m->running;
+	pthread_mutex_unlock(&m->lock);
+	if (!running)
+		return;
+	/* Where nobody is in it, the kernel ends the session when it is unmounted. Else the flag does, which
+	 * is looked at when libfuse's wait is interrupted; again and again, as it may be just about to wait.
+	 */
+	detach(m);
+	fuse_session_exit(m->session);
+	pthread_mutex_lock(&m->lock);
+	while (m->running) {
+		struct timespec until;
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_nsec += KICK_NS;
+		until.tv_sec += until.tv_nsec / 1000000000;
+		until.tv_nsec %= 1000000000;
+		pthread_kill(m->runner, SIGUSR1);
+		pthread_cond_timedwait(&m->changed, &m->lock, &until);
+	}
+	pthread_mutex_unlock(&m->lock);
+}
+
+void mount_free(struct mount *m)
+{
+	if (m == NULL)
+		return;
+	if (m->session != NULL) {
+		wind_down(m);
+		detach(m);
+	}
+	if (m->notifier_started)
+		pthread_join(m->notifier, NULL);
+	park_free(m->calls.park);
+	push_free(m->calls.push);
+	if (m->session != NULL) {
+		/* Where the kernel has let go, this unmounts nothing; it frees. */
+		if (is_gone(m))
+			fuse_session_unmount(m->session);
+		fuse_session_destroy(m->session);
+	}
+	pthread_cond_destroy(&m->changed);
+	pthread_mutex_destroy(&m->lock);
+	free(m->mountpoint);
+	free(m);
+}

@@ -1,0 +1,306 @@
+/*
+ * Parked calls. Each remembers how many wakes there had been when it was last asked; a pass asks those whose
+ * number is older than that of the pass. Passes are at least PASS_NS apart: while an index is being built
+ * there are thousands of wakes a second and most of them change nothing for most calls.
+ *
+ * Interrupts. libfuse calls interrupted() with the request's own lock held and a reference on it, while any
+ * other thread may be answering the same request. So the callback is given the park, which outlives all
+ * requests, and looks for the request in the list under the park's lock: whoever takes a call off the list
+ * answers it, and nobody else does. As libfuse holds a reference, the pointer that is compared cannot have
+ * been freed and used again.
+ *
+ * Lock order: libfuse's request lock, then the park's, then libfuse's session lock (fuse_req_interrupted()).
+ * Nothing is asked or answered while the park's lock is held.
+ */
+#include "fs/park.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <time.h>
+
+#define THREADS 2 /* so that one long listing does not hold up all others */
+#define PASS_NS 5000000
+#define TICK_NS 250000000 /* how often timeouts are looked at */
+#define SECOND  1000000000ll
+
+struct parked {
+	TAILQ_ENTRY(parked) link;
+	struct call call;
+	char *name;
+	uint64_t asked; /* wakes when it was last asked */
+	int64_t since;  /* monotonic ns: when it was parked */
+};
+
+TAILQ_HEAD(parked_list, parked);
+
+struct park {
+	const struct park_ops *ops;
+	void *arg;
+	int64_t timeout; /* ns */
+	_Atomic uint64_t wakes;
+	atomic_size_t count; /* those in the list and those being asked */
+
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	struct parked_list list;
+	uint64_t pass; /* wakes when the present pass began */
+	int64_t pass_at, tick_at;
+	bool stopping;
+
+	pthread_t thread[THREADS];
+	unsigned threads;
+};
+
+static int64_t now_ns(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * SECOND + ts.tv_nsec;
+}
+
+static void parked_free(struct parked *c)
+{
+	if (c == NULL)
+		return;
+	free(c->name);
+	free(c);
+}
+
+static struct parked *parked_new(const struct call *call, uint64_t asked)
+{
+	struct parked *c = calloc(1, sizeof(*c));
+	if (c == NULL)
+		return NULL;
+	c->call = *call;
+	c->asked = asked;
+	c->since = now_ns();
+	if (call->name != NULL) {
+		c->name = strdup(call->name);
+		if (c->name == NULL) {
+			parked_free(c);
+			return NULL;
+		}
+		c->call.name = c->name;
+	}
+	return c;
+}
+
+/* Ends a call that is in no list. */
+static void fail(struct park *p, struct parked *c, int error)
+{
+	p->ops->fail(p->arg, &c->call, error);
+	atomic_fetch_sub(&p->count, 1);
+	parked_free(c);
+}
+
+static void fail_all(struct park *p, struct parked_list *list, int error)
+{
+	struct parked *c;
+	while ((c = TAILQ_FIRST(list)) != NULL) {
+		TAILQ_REMOVE(list, c, link);
+		fail(p, c, error);
+	}
+}
+
+/* Puts a call on the list, unless it has to end now. */
+static void put(struct park *p, struct parked *c)
+{
+	pthread_mutex_lock(&p->lock);
+	int error = p->stopping ? EIO : fuse_req_interrupted(c->call.req) ? EINTR : 0;
+	if (error == 0) {
+		TAILQ_INSERT_TAIL(&p->list, c, link);
+		pthread_cond_signal(&p->changed);
+	}
+	pthread_mutex_unlock(&p->lock);
+	if (error != 0)
+		fail(p, c, error);
+}
+
+static void interrupted(fuse_req_t req, void *arg)
+{
+	struct park *p = arg;
+	struct parked *c;
+	pthread_mutex_lock(&p->lock);
+	TAILQ_FOREACH(c, &p->list, link)
+	if (c->call.req == req)
+		break;
+	if (c != NULL)
+		TAILQ_REMOVE(&p->list, c, link);
+	pthread_mutex_unlock(&p->lock);
+	/* Not there: it is being asked this moment, and put() will see that it was interrupted. */
+	if (c != NULL)
+		fail(p, c, EINTR);
+}
+
+/* The lock is held. */
+static struct parked *first_due(struct park *p, int64_t now)
+{
+	uint64_t wakes = atomic_load(&p->wakes);
+	if (wakes != p->pass && now >= p->pass_at + PASS_NS) {
+		p->pass = wakes;
+		p->pass_at = now;
+	}
+	struct parked *c;
+	TAILQ_FOREACH(c, &p->list, link)
+	if ((int64_t)(p->pass - c->asked) > 0)
+		return c;
+	return NULL;
+}
+
+static void ask_again(struct park *p, struct parked *c)
+{
+	c->asked = atomic_load(&p->wakes);
+	if (p->ops->ask(p->arg, &c->call) == -EAGAIN) {
+		put(p, c);
+		return;
+	}
+	atomic_fetch_sub(&p->count, 1);
+	parked_free(c);
+}
+
+static void fail_overdue(struct park *p, int64_t now)
+{
+	struct parked_list overdue = TAILQ_HEAD_INITIALIZER(overdue);
+	int64_t progress = p->ops->progress_at(p->arg);
+	struct parked *c, *next;
+	pthread_mutex_lock(&p->lock);
+	for (c = TAILQ_FIRST(&p->list); c != NULL; c = next) {
+		next = TAILQ_NEXT(c, link);
+		int64_t moved = progress > c->since ? progress : c->since;
+		if (now - moved < p->timeout)
+			continue;
+		TAILQ_REMOVE(&p->list, c, link);
+		TAILQ_INSERT_TAIL(&overdue, c, link);
+	}
+	pthread_mutex_unlock(&p->lock);
+	fail_all(p, &overdue, ETIMEDOUT);
+}
+
+/* The lock is held. */
+static void wait_for_work(struct park *p)
+{
+	if (TAILQ_EMPTY(&p->list)) {
+		pthread_cond_wait(&p->changed, &p->lock);
+		return;
+	}
+	int64_t until = p->tick_at;
+	if (atomic_load(&p->wakes) != p->pass && p->pass_at + PASS_NS < until)
+		until = p->pass_at + PASS_NS;
+	struct timespec ts = {.tv_sec = until / SECOND, .tv_nsec = until % SECOND};
+	pthread_cond_timedwait(&p->changed, &p->lock, &ts);
+}
+
+static void *answer(void *arg)
+{
+	struct park *p = arg;
+	pthread_mutex_lock(&p->lock);
+	while (!p->stopping) {
+		int64_t now = now_ns();
+		struct parked *c = first_due(p, now);
+		if (c != NULL) {
+			TAILQ_REMOVE(&p->list, c, link);
+			pthread_mutex_unlock(&p->lock);
+			ask_again(p, c);
+			pthread_mutex_lock(&p->lock);
+		} else if (!TAILQ_EMPTY(&p->list) && now >= p->tick_at) {
+			p->tick_at = now + TICK_NS;
+			pthread_mutex_unlock(&p->lock);
+			fail_overdue(p, now);
+			pthread_mutex_lock(&p->lock);
+		} else {
+			wait_for_work(p);
+		}
+	}
+	pthread_mutex_unlock(&p->lock);
+	return NULL;
+}
+
+int park_new(const struct park_ops *ops, void *arg, unsigned timeout, struct park **ret)
+{
+	struct park *p = calloc(1, sizeof(*p));
+	if (p == NULL)
+		return -ENOMEM;
+	p->ops = ops;
+	p->arg = arg;
+	p->timeout = timeout * SECOND;
+	TAILQ_INIT(&p->list);
+	pthread_mutex_init(&p->lock, NULL);
+	pthread_condattr_t monotonic;
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&p->changed, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	*ret = p;
+	return 0;
+}
+
+int park_start(struct park *p)
+{
+	for (; p->threads < THREADS; p->threads++) {
+		int error = pthread_create(&p->thread[p->threads], NULL, answer, p);
+		if (error != 0)
+			return -error;
+	}
+	return 0;
+}
+
+void park_free(struct park *p)
+{
+	if (p == NULL)
+		return;
+	park_stop(p);
+	for (unsigned i = 0; i < p->threads; i++)
+		pthread_join(p->thread[i], NULL);
+	pthread_cond_destroy(&p->changed);
+	pthread_mutex_destroy(&p->lock);
+	free(p);
+}
+
+uint64_t park_wakes(struct park *p)
+{
+	return atomic_load(&p->wakes);
+}
+
+void park_call(struct park *p, const struct call *call, uint64_t asked)
+{
+	struct parked *c = parked_new(call, asked);
+	if (c == NULL) {
+		p->ops->fail(p->arg, call, ENOMEM);
+		return;
+	}
+	atomic_fetch_add(&p->count, 1);
+	/* Before it is on the list: libfuse may call back within, and then still needs the request. */
+	fuse_req_interrupt_func(call->req, interrupted, p);
+	put(p, c);
+}
+
+void park_wake(struct park *p)
+{
+	atomic_fetch_add(&p->wakes, 1);
+	if (atomic_load(&p->count) == 0)
+		return;
+	pthread_mutex_lock(&p->lock);
+	pthread_cond_broadcast(&p->changed);
+	pthread_mutex_unlock(&p->lock);
+}
+
+void park_stop(struct park *p)
+{
+	struct parked_list all = TAILQ_HEAD_INITIALIZER(all);
+	pthread_mutex_lock(&p->lock);
+	p->stopping = true;
+	TAILQ_CONCAT(&all, &p->list, link);
+	pthread_cond_broadcast(&p->changed);
+	pthread_mutex_unlock(&p->lock);
+	fail_all(p, &all, EIO);
+}
+
+size_t park_count(struct park *p)
+{
+	return atomic_load(&p->count);
+}
