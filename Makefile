@@ -8,7 +8,7 @@
 
 SAN      ?=
 CC       ?= cc
-PKGS      = fuse3 jansson zlib libdeflate libxxhash
+PKGS      = fuse3 jansson zlib libdeflate libxxhash libcurl libcrypto expat
 VERSION   = 0.1.0
 
 ifeq ($(SAN),asan)

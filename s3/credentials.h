@@ -1,0 +1,52 @@
+/*
+ * Where the keys come from, in the order of the AWS command line (docs.aws.amazon.com, "Configuration and
+ * credential precedence"): environment, web identity, shared files (profile: keys, role, process, SSO),
+ * container endpoint, instance metadata.
+ *
+ * Thread-safe. Secrets are wiped when freed and never written anywhere. Refreshed five minutes before they
+ * expire, by one caller while others use the old ones.
+ */
+#ifndef S3_CREDENTIALS_H
+#define S3_CREDENTIALS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct credentials; /* where to look, and what was found last */
+
+struct keys_found {
+	unsigned refs;
+	char *access_key, *secret, *token; /* token: NULL where there is none */
+	int64_t expires;                   /* seconds since 1970, INT64_MAX: never */
+	uint64_t generation;
+	const char *source; /* "environment", "profile NAME", ...: for messages */
+};
+
+struct credentials_options {
+	const char *profile;   /* NULL: AWS_PROFILE, else default */
+	const char *region;    /* for STS and SSO; NULL: as configured */
+	const char *ca_bundle; /* NULL: the system's */
+	void (*log)(void *arg, int level, const char *text);
+	void *log_arg;
+};
+
+int credentials_new(const struct credentials_options *o, struct credentials **ret);
+void credentials_free(struct credentials *c);
+
+/* The keys to sign with: ref'd. now: seconds since 1970. May take seconds (network): not for the transfer
+ * thread with other work waiting. message (room for 512): when none were found, every place that was looked
+ * at and why it had none; -EACCES. -ETIMEDOUT, -ECANCELED, -ENOMEM. */
+int credentials_get(struct credentials *c, int64_t now, struct keys_found **ret, char message[512]);
+void keys_unref(struct keys_found *k);
+/* They were refused (ExpiredToken): the next get fetches new ones, if generation is still that of what is
+ * held. */
+void credentials_expire(struct credentials *c, uint64_t generation);
+void credentials_reload(struct credentials *c); /* read everything again at the next get */
+void credentials_cancel(struct credentials *c); /* ends a get that is under way */
+
+/* Settings of the profile and the environment that are no secrets: region, endpoint_url(_s3), ca_bundle,
+ * use_dualstack_endpoint, use_fips_endpoint, s3 addressing_style, max_attempts, ...; NULL when not set.
+ * Borrowed until credentials_free(). */
+const char *credentials_setting(struct credentials *c, const char *name);
+
+#endif
