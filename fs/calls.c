@@ -115,18 +115,13 @@ static int ask_opendir(struct calls *c, const struct call *call)
 	return 0;
 }
 
-static void end_read(struct calls *c)
-{
-	atomic_fetch_sub(&c->reads, 1);
-}
-
 static void answer_read(struct calls *c, const struct call *call, int error, struct tree_bytes *bytes)
 {
 	if (error == 0)
 		fuse_reply_buf(call->req, bytes->data, bytes->n);
 	else
 		fuse_reply_err(call->req, kernel_error(error));
-	end_read(c);
+	push_end(c->push, call->node);
 }
 
 static int ask_read(struct calls *c, const struct call *call)
@@ -158,9 +153,10 @@ static int ask(void *arg, const struct call *call)
 
 static void fail(void *arg, const struct call *call, int error)
 {
+	struct calls *c = arg;
 	fuse_reply_err(call->req, error);
 	if (call->op == CALL_READ)
-		end_read(arg);
+		push_end(c->push, call->node);
 }
 
 static int64_t progress_at(void *arg)
@@ -206,11 +202,11 @@ static void do_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t offset, 
 		.req = req, .op = CALL_READ, .node = node, .offset = (uint64_t)offset, .size = size};
 	struct tree_bytes bytes = {0};
 	uint64_t wakes = park_wakes(c->park);
-	atomic_fetch_add(&c->reads, 1);
+	push_begin(c->push, node);
 	int ret = tree_read(c->tree, node, call.offset, size, &bytes);
 	/* Before the answer: what comes next is then there when the reader goes on. */
 	if (offset == 0 && (ret == 0 || ret == -EAGAIN))
-		push_read(c->push, node, ret == 0, &c->reads);
+		push_read(c->push, node, ret == 0);
 	if (ret == -EAGAIN)
 		park_call(c->park, &call, wakes);
 	else

@@ -27,7 +27,6 @@ struct calls {
 	struct tree *tree;
 	struct park *park;
 	struct push *push;
-	atomic_uint reads; /* READs under way, parked ones included */
 	_Atomic uint64_t count[COUNTS];
 };
 

@@ -87,6 +87,22 @@ static void end_in_time(void)
 		alarm(END_SECONDS);
 }
 
+/* ---- what is logged ---- */
+
+static void set_log_level(const struct config *c, enum log_level level)
+{
+	int more = (int)level + c->verbose;
+	log_set_level(more > LOG_LEVEL_DEBUG ? LOG_LEVEL_DEBUG : (enum log_level)more);
+}
+
+/* In front and before the mount is live, or in place of one, the log is for a person who waits for one
+ * answer: what objects are damaged is in ERRORS. */
+static void log_in_front(const struct config *c)
+{
+	if (c->action == CONFIG_PRINT || !c->foreground)
+		set_log_level(c, LOG_LEVEL_ERROR);
+}
+
 /* ---- waking ---- */
 
 static void woken(void *arg)
@@ -222,6 +238,7 @@ static int open_tree(struct app *a, char error[TEXT_MAX])
 
 static int start_stack(struct app *a, char error[TEXT_MAX])
 {
+	log_in_front(a->config);
 	reader_start(a->reader);
 	int ret = follow_start(a->follow);
 	if (ret < 0)
@@ -317,14 +334,6 @@ static bool await_index(struct app *a)
 	return true;
 }
 
-/* What is said in front, before the mount is live or in place of one, is for a person who waits for one
- * answer. */
-static void set_log_level(const struct config *c, bool in_front)
-{
-	int level = (in_front ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO) + c->verbose;
-	log_set_level(level > LOG_LEVEL_DEBUG ? LOG_LEVEL_DEBUG : (enum log_level)level);
-}
-
 /* Says that the mount is live, and what is to come. */
 static void *herald(void *arg)
 {
@@ -346,7 +355,7 @@ static void *herald(void *arg)
 	}
 	if (!a->config->wait || await_index(a)) {
 		daemon_ready(&a->daemon);
-		set_log_level(a->config, false);
+		set_log_level(a->config, LOG_LEVEL_INFO);
 	}
 	return NULL;
 }
@@ -502,7 +511,7 @@ int main(int argc, char *argv[])
 		fprintf(stderr, "trailfs: %s\n", error);
 		return ret == -EINVAL ? STATUS_USAGE : STATUS_FAILED;
 	}
-	set_log_level(&config, !config.foreground);
+	set_log_level(&config, config.foreground ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING);
 	int status = STATUS_OK;
 	if (config.action == CONFIG_HELP)
 		fputs(config_usage, stdout);

@@ -27,6 +27,7 @@
 #define PASS_NS 5000000
 #define TICK_NS 250000000 /* how often timeouts are looked at */
 #define SECOND  1000000000ll
+#define TOLD    16
 
 struct parked {
 	TAILQ_ENTRY(parked) link;
@@ -37,6 +38,12 @@ struct parked {
 };
 
 TAILQ_HEAD(parked_list, parked);
+
+/* A read that timed out. The kernel tries a failed read again, page by page, and each try would wait anew. */
+struct told {
+	uint64_t node;
+	int64_t at; /* monotonic ns */
+};
 
 struct park {
 	const struct park_ops *ops;
@@ -51,6 +58,8 @@ struct park {
 	uint64_t pass; /* wakes when the present pass began */
 	int64_t pass_at, tick_at;
 	bool stopping;
+	struct told told[TOLD];
+	unsigned n_told; /* ever */
 
 	pthread_t thread[THREADS];
 	unsigned threads;
@@ -107,11 +116,25 @@ static void fail_all(struct park *p, struct parked_list *list, int error)
 	}
 }
 
+/* The lock is held. Whether it was told within the last second that it timed out. */
+static bool was_told(const struct park *p, const struct parked *c)
+{
+	bool was = false;
+	for (unsigned i = 0; c->call.op == CALL_READ && i < TOLD && i < p->n_told; i++) {
+		int64_t since = c->since - p->told[i].at;
+		was |= p->told[i].node == c->call.node && since >= 0 && since < SECOND;
+	}
+	return was;
+}
+
 /* Puts a call on the list, unless it has to end now. */
 static void put(struct park *p, struct parked *c)
 {
 	pthread_mutex_lock(&p->lock);
-	int error = p->stopping ? EIO : fuse_req_interrupted(c->call.req) ? EINTR : 0;
+	int error = p->stopping                         ? EIO
+		    : fuse_req_interrupted(c->call.req) ? EINTR
+		    : was_told(p, c)                    ? ETIMEDOUT
+							: 0;
 	if (error == 0) {
 		TAILQ_INSERT_TAIL(&p->list, c, link);
 		pthread_cond_signal(&p->changed);
@@ -176,6 +199,8 @@ static void fail_overdue(struct park *p, int64_t now)
 			continue;
 		TAILQ_REMOVE(&p->list, c, link);
 		TAILQ_INSERT_TAIL(&overdue, c, link);
+		if (c->call.op == CALL_READ)
+			p->told[p->n_told++ % TOLD] = (struct told){c->call.node, now};
 	}
 	pthread_mutex_unlock(&p->lock);
 	fail_all(p, &overdue, ETIMEDOUT);

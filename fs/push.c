@@ -1,7 +1,8 @@
 /*
- * Pushing contents into the page cache. What makes it safe to do so within a READ:
- *   - never the inode being read, and never while another READ is under way (parked ones included): the
- * kernel holds the locks of their pages until they are answered, and storing waits for those locks;
+ * Pushing contents into the page cache. The kernel holds the locks of the pages that a READ is for until it
+ * is answered, and storing waits for such locks. What makes it safe to push within a READ all the same:
+ *   - not into files of which a READ is known to be under way, the present one and parked ones among them;
+ *   - one thread pushes at a time, so that a READ that comes just then is answered by another;
  *   - no lock is held that a handler waits for: `busy` is only ever tried.
  *
  * Readers walk a directory in one of two orders: that of the listing, or by inode number (find, grep -r, du
@@ -17,12 +18,13 @@
 #define RING         8
 #define UNKNOWN_MAX  16      /* files the kernel does not know, one after another, that end a push */
 #define BY_INODE_MAX 400000u /* entries; a larger directory is only followed in the listing's order */
+#define READING_MAX  64      /* READs under way; with more, nothing is pushed */
 #define STRAY_READS  2       /* reads out of the listing's order until the other is tried */
 #define ENTRIES_MAX  (1u << 28)
 
 /* An order of a directory's entries. NULL arrays: as listed. */
 struct order {
-	struct push_walk walk;
+	struct push_walks walks;
 	uint32_t *place, *position; /* position -> place, place -> position */
 };
 
@@ -47,24 +49,51 @@ struct push {
 
 	pthread_mutex_t lock;
 	struct listed *ring[RING]; /* newest first */
+	uint64_t reading[READING_MAX];
+	unsigned n_reading, n_more; /* more: those for which there was no room */
 };
 
-struct push_range push_window(struct push_walk *w, uint32_t place, uint32_t n, bool walking)
+static uint32_t reach(const struct push_walk *w)
 {
-	struct push_range none = {0, 0};
-	uint32_t reach = (w->window != 0 ? w->window : PUSH_WINDOW_MIN) + 1;
-	bool follows = w->begun ? place > w->last && place - w->last <= reach : walking && place == 0;
-	w->begun = true;
-	w->last = place;
-	if (!follows || place >= n) {
-		w->window = 0;
-		return none;
+	return (w->window != 0 ? w->window : PUSH_WINDOW_MIN) + PUSH_SLACK;
+}
+
+/* The walk that a read is part of, or NULL. */
+static struct push_walk *walk_of(struct push_walks *w, uint32_t place)
+{
+	for (unsigned i = 0; i < PUSH_WALKS && i < w->begun; i++) {
+		struct push_walk *walk = &w->walk[i];
+		if (place > walk->last ? place - walk->last <= reach(walk)
+				       : walk->last - place < walk->window)
+			return walk;
 	}
-	w->window = w->window == 0 ? PUSH_WINDOW_MIN : 2 * w->window;
-	if (w->window > PUSH_WINDOW_MAX)
-		w->window = PUSH_WINDOW_MAX;
+	return NULL;
+}
+
+struct push_range push_window(struct push_walks *w, uint32_t place, uint32_t n, bool walking)
+{
+	struct push_walk *walk = walk_of(w, place);
+	bool first = w->begun == 0;
+	if (place >= n)
+		return (struct push_range){0};
+	if (walk == NULL) {
+		walk = &w->walk[w->begun++ % PUSH_WALKS];
+		*walk = (struct push_walk){.last = place};
+		if (!first || !walking || place != 0)
+			return (struct push_range){0};
+	} else if (place <= walk->last) {
+		return (struct push_range){.follows = true};
+	}
+	walk->last = place;
+	walk->window = walk->window == 0 ? PUSH_WINDOW_MIN : 2 * walk->window;
+	if (walk->window > PUSH_WINDOW_MAX)
+		walk->window = PUSH_WINDOW_MAX;
 	uint32_t left = n - (place + 1);
-	return (struct push_range){place + 1, place + 1 + (left < w->window ? left : w->window)};
+	return (struct push_range){
+		.first = place + 1,
+		.end = place + 1 + (left < walk->window ? left : walk->window),
+		.follows = true,
+	};
 }
 
 static void listed_unref(struct listed *l)
@@ -162,18 +191,15 @@ static struct push_range next_range(struct push *p, struct listed *l, uint32_t p
 {
 	*ret = &l->as_listed;
 	bool walking = p->walking && !p->walking_by_inode;
-	struct push_range range = push_window(&l->as_listed.walk, position, l->n, walking);
-	bool follows = l->as_listed.walk.window != 0;
-	if (!follows && try_by_inode(p, l)) {
+	struct push_range range = push_window(&l->as_listed.walks, position, l->n, walking);
+	bool by_inode = !range.follows && try_by_inode(p, l);
+	if (by_inode) {
 		*ret = &l->by_inode;
 		walking = p->walking && p->walking_by_inode;
-		range = push_window(&l->by_inode.walk, l->by_inode.place[position], l->n, walking);
-		follows = l->by_inode.walk.window != 0;
-		p->walking_by_inode = follows;
-	} else if (follows) {
-		p->walking_by_inode = false;
+		range = push_window(&l->by_inode.walks, l->by_inode.place[position], l->n, walking);
 	}
-	p->walking = follows;
+	p->walking = range.follows;
+	p->walking_by_inode = by_inode && range.follows;
 	return range;
 }
 
@@ -195,8 +221,18 @@ static int store(struct push *p, uint64_t node)
 	return ret;
 }
 
-static void push_range(struct push *p, struct listed *l, const struct order *o, struct push_range range,
-	bool ready, const atomic_uint *reads)
+static bool is_free(struct push *p, uint64_t node)
+{
+	pthread_mutex_lock(&p->lock);
+	bool is = p->n_more == 0;
+	for (unsigned i = 0; is && i < p->n_reading; i++)
+		is = p->reading[i] != node;
+	pthread_mutex_unlock(&p->lock);
+	return is;
+}
+
+static void push_range(
+	struct push *p, struct listed *l, const struct order *o, struct push_range range, bool ready)
 {
 	struct tree_scratch scratch;
 	struct tree_entry e;
@@ -213,7 +249,9 @@ static void push_range(struct push *p, struct listed *l, const struct order *o, 
 		position[n] = at;
 		node[n++] = e.node;
 	}
-	for (uint32_t i = 0; ready && i < n && unknown < UNKNOWN_MAX && atomic_load(reads) == 1; i++) {
+	for (uint32_t i = 0; ready && i < n && unknown < UNKNOWN_MAX; i++) {
+		if (!is_free(p, node[i]))
+			continue;
 		int error = store(p, node[i]);
 		if (error == -ENOENT) {
 			unknown++;
@@ -237,8 +275,10 @@ static int note_read(struct listed *l, uint32_t position)
 		l->pushed = calloc(words, sizeof(*l->pushed));
 		return l->pushed == NULL ? -ENOMEM : 0;
 	}
-	if (l->pushed[position / 64] >> (position % 64) & 1)
+	if (l->pushed[position / 64] >> (position % 64) & 1) {
 		memset(l->pushed, 0, words * sizeof(*l->pushed));
+		l->as_listed.walks = l->by_inode.walks = (struct push_walks){0};
+	}
 	return 0;
 }
 
@@ -295,16 +335,39 @@ void push_listed(struct push *p, uint64_t node, struct tree_dir *dir)
 	listed_unref(old);
 }
 
-void push_read(struct push *p, uint64_t node, bool ready, const atomic_uint *reads)
+void push_begin(struct push *p, uint64_t node)
 {
-	if (atomic_load(reads) != 1 || atomic_flag_test_and_set(&p->busy))
+	pthread_mutex_lock(&p->lock);
+	if (p->n_reading < READING_MAX)
+		p->reading[p->n_reading++] = node;
+	else
+		p->n_more++;
+	pthread_mutex_unlock(&p->lock);
+}
+
+void push_end(struct push *p, uint64_t node)
+{
+	pthread_mutex_lock(&p->lock);
+	unsigned i = 0;
+	while (i < p->n_reading && p->reading[i] != node)
+		i++;
+	if (i < p->n_reading)
+		p->reading[i] = p->reading[--p->n_reading];
+	else
+		p->n_more--;
+	pthread_mutex_unlock(&p->lock);
+}
+
+void push_read(struct push *p, uint64_t node, bool ready)
+{
+	if (atomic_flag_test_and_set(&p->busy))
 		return;
 	uint32_t position;
 	struct listed *l = find(p, node, &position);
 	if (l != NULL && note_read(l, position) == 0) {
 		struct order *order;
 		struct push_range range = next_range(p, l, position, &order);
-		push_range(p, l, order, range, ready, reads);
+		push_range(p, l, order, range, ready);
 	}
 	listed_unref(l);
 	atomic_flag_clear(&p->busy);

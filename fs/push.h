@@ -19,25 +19,32 @@
 
 #define PUSH_WINDOW_MIN 32
 #define PUSH_WINDOW_MAX 512
+#define PUSH_WALKS      8
+#define PUSH_SLACK      8            /* places by which readers together may get out of order */
 #define PUSH_FILE_MAX   (128u << 10) /* bytes; larger files are left to the kernel's own read-ahead */
 
-/* How far a reader has come in one order of one directory. */
+/* How far readers have come in one order of one directory. */
 struct push_walk {
-	bool begun;
 	uint32_t last;   /* the place read last */
-	uint32_t window; /* how many are pushed ahead of it; 0: it does not walk */
+	uint32_t window; /* how many are pushed ahead of it; 0: it does not walk yet */
+};
+struct push_walks {
+	struct push_walk walk[PUSH_WALKS];
+	unsigned begun; /* ever; the oldest gives way */
 };
 
 struct push_range {
 	uint32_t first, end;
+	bool follows; /* the read is part of a walk */
 };
 
 /*
  * A file is read, at `place` of n: which of the next ones are worth pushing. None, where the read does not
- * follow the last one by at most a window. `walking`: the reader came here from another directory that it
- * walked through, so the first place is enough. Pure.
+ * follow the last one of a walk by at most its window and some slack. One a little behind it changes nothing:
+ * several threads read together. `walking`: the reader came here from another directory that it walked
+ * through, so the first place is enough. Pure.
  */
-struct push_range push_window(struct push_walk *w, uint32_t place, uint32_t n, bool walking);
+struct push_range push_window(struct push_walks *w, uint32_t place, uint32_t n, bool walking);
 
 struct push;
 
@@ -47,10 +54,13 @@ void push_free(struct push *p);
 /* A directory is being listed. */
 void push_listed(struct push *p, uint64_t node, struct tree_dir *dir);
 
-/* The beginning of a file is being read; its READ is not answered yet. ready: its bytes are there; else only
- * fetching is started. reads: how many READs are under way, this one included; with others beside it nothing
- * is pushed. */
-void push_read(struct push *p, uint64_t node, bool ready, const atomic_uint *reads);
+/* A READ is under way, parked or not; it has been answered. */
+void push_begin(struct push *p, uint64_t node);
+void push_end(struct push *p, uint64_t node);
+
+/* The beginning of a file is being read; between push_begin() and push_end(). ready: its bytes are there;
+ * else only fetching is started. */
+void push_read(struct push *p, uint64_t node, bool ready);
 
 uint64_t push_files(const struct push *p); /* pushed so far */
 

@@ -465,6 +465,7 @@ void tree_free(struct tree *t)
 	keymap_clear(&t->by_prefix);
 	for (int i = 0; i <= NODE_METRICS; i++)
 		free(t->text[i].data);
+	blob_unref(t->large);
 	pthread_mutex_destroy(&t->lock);
 	free(t);
 }

@@ -10,6 +10,8 @@
 #include "fs/tree_private.h"
 #include "render/pretty.h"
 
+#define LARGE_EVENT (1u << 20) /* bytes: read in many pieces, kept laid out */
+
 /* The part of data that a read asks for. */
 static void cut(const char *data, size_t len, uint64_t offset, size_t size, struct tree_bytes *ret)
 {
@@ -69,6 +71,34 @@ static int render_event(const struct event_at *at, const struct blob *b, char **
 	return 0;
 }
 
+/* The large event if it is the one that is kept, ref'd; else NULL. */
+static struct blob *kept_large(struct tree *t, uint64_t node)
+{
+	struct blob *b = NULL;
+
+	pthread_mutex_lock(&t->lock);
+	if (t->large && t->large_node == node)
+		b = blob_ref(t->large);
+	pthread_mutex_unlock(&t->lock);
+	return b;
+}
+
+/* Takes text over. */
+static struct blob *keep_large(struct tree *t, uint64_t node, char *text, size_t len)
+{
+	struct blob *b = blob_new(text, len), *old;
+
+	if (!b)
+		return NULL;
+	pthread_mutex_lock(&t->lock);
+	old = t->large;
+	t->large = blob_ref(b);
+	t->large_node = node;
+	pthread_mutex_unlock(&t->lock);
+	blob_unref(old);
+	return b;
+}
+
 static int read_event(struct tree *t, uint64_t node, uint64_t offset, size_t size, struct tree_bytes *ret)
 {
 	struct event_at at;
@@ -79,6 +109,13 @@ static int read_event(struct tree *t, uint64_t node, uint64_t offset, size_t siz
 
 	if (err)
 		return err;
+	b = kept_large(t, node);
+	if (b) {
+		part_unref(at.part);
+		*ret = (struct tree_bytes){.blob = b};
+		cut(blob_data(b), blob_len(b), offset, size, ret);
+		return 0;
+	}
 	err = event_blob(t, &at, &b);
 	if (!err) {
 		err = render_event(&at, b, &text, &len);
@@ -87,6 +124,14 @@ static int read_event(struct tree *t, uint64_t node, uint64_t offset, size_t siz
 	part_unref(at.part);
 	if (err)
 		return err;
+	if (len > LARGE_EVENT) {
+		b = keep_large(t, node, text, len);
+		if (!b)
+			return -ENOMEM;
+		*ret = (struct tree_bytes){.blob = b};
+		cut(blob_data(b), len, offset, size, ret);
+		return 0;
+	}
 	*ret = (struct tree_bytes){.own = text};
 	cut(text, len, offset, size, ret);
 	return 0;

@@ -11,7 +11,7 @@
 #include "fs/store/segment.h"
 
 /* Where a forged segment says so, rows have more resources than are worth looking at. */
-#define WALK_RESOURCES_MAX 4096
+#define WALK_RESOURCES_MAX 64
 
 #define WALK_CHECK(what)                                                                                     \
 	do {                                                                                                 \

@@ -131,8 +131,8 @@ static int compare_events(const struct model_event *a, const struct model_event 
 	return order ? order : compare(a->id, b->id);
 }
 
-/* Rows, their order, and the days that they are divided into. */
-static void check_rows(const struct model *m, const struct segment *s)
+/* Rows (each `step`-th in full), their order, and the days that they are divided into. */
+static void check_rows(const struct model *m, const struct segment *s, uint32_t step)
 {
 	uint32_t row = 0;
 	struct segment_day found;
@@ -150,7 +150,8 @@ static void check_rows(const struct model *m, const struct segment *s)
 			assert_true(e->time == time);
 			if (time == EVENT_UNDATED)
 				assert_int_equal(segment_row_second(s, row), 0);
-			check_row(e, s, row);
+			if (row % step == 0)
+				check_row(e, s, row);
 			if (row == 0)
 				continue;
 			int order = compare_events(event_of(m, s, row - 1), e);
@@ -227,7 +228,7 @@ static void says_what_was_added(void **state)
 		make_model(&m, &recipes[i], i);
 		struct segment *s = open_model(&m);
 		check_objects(&m, s);
-		check_rows(&m, s);
+		check_rows(&m, s, 1);
 		check_dictionaries(&m, s, m.rows > 1000 ? 151 : m.rows > 300 ? 7 : 1);
 		walk_segment(s);
 		segment_unref(s);
@@ -243,7 +244,7 @@ static void codes_of_four_bytes(void **state)
 	struct segment *s = open_model(&m);
 	assert_true(segment_values(s, FACET_USER) > 65536);
 	check_objects(&m, s);
-	check_rows(&m, s);
+	check_rows(&m, s, 17);
 	check_dictionaries(&m, s, 70000);
 	segment_unref(s);
 	free_model(&m);
@@ -344,6 +345,7 @@ static void columns(void **state)
 			assert_int_equal(column_below(&c, end, max), end == 0);
 			assert_true(column_below(&c, end, max + 1));
 			assert_true(column_below(&c, end, UINT32_MAX));
+			assert_true(column_below(&c, end, max > 0x1000000 ? UINT32_MAX : 0x1000001));
 			if (width == 3)
 				continue;
 			assert_int_equal(column_ascends(&c, end), falls == 0);
