@@ -226,6 +226,8 @@ static void do_init(void *arg, struct fuse_conn_info *conn)
 	 * then `grep -r` pays a LOOKUP a file, and nothing can be pushed, as only inodes that the kernel
 	 * knows can have pages (20,000 files: 1.3 s in place of 0.35 s; `ls` alone loses 0.03 s). */
 	conn->want &= ~(unsigned)FUSE_CAP_READDIRPLUS_AUTO;
+	/* Else a name of a directory that has to wait holds up all of its others, and beyond Ctrl-C. */
+	conn->want |= conn->capable & FUSE_CAP_PARALLEL_DIROPS;
 }
 
 static void do_forget(fuse_req_t req, fuse_ino_t node, uint64_t n)

@@ -1,25 +1,29 @@
 /*
  * The session: mounting, serving, ending.
  *
- * The end, from outside (umount) or by mount_stop(): parked calls are answered, then the notifier ends, and
- * only then the session: as long as the notifier tells the kernel to drop a name, it may wait for the lock of
- * a directory in which some process waits for our answer.
+ * The end, from outside (umount) or by mount_stop(): parked calls are answered, then the notifier and the
+ * pushing end, and only then the session: telling the kernel to drop a name waits for the lock of a directory
+ * in which some process may wait for our answer, and storing a page for the answer to a READ of it.
  *
  *   threads                wait for             hold while calling the kernel
  *   libfuse's, 1 to 8      the kernel           nothing
  *   the park's, 2          wakes                nothing
  *   the notifier           wakes                nothing
+ *   push's                 READs                nothing
  */
 #include "fs/mount.h"
 
 #include <errno.h>
+#include <linux/fuse.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -105,6 +109,34 @@ static char *session_options(const struct mount_options *o)
 	return NULL;
 }
 
+/* ---- what libfuse does not tell the kernel ---- */
+
+/*
+ * libfuse 3.14 leaves FUSE_PARALLEL_DIROPS out of its answer to INIT, wanted or not. Without it a name that
+ * has to wait holds up all other names of its directory, beyond Ctrl-C. So it is put in, on the way out, into
+ * the first answer of the session. (do_init() wants it too, for the versions that heed that.)
+ */
+static atomic_flag init_answered = ATOMIC_FLAG_INIT;
+
+static ssize_t write_answer(int fd, struct iovec *iov, int count, void *userdata)
+{
+	(void)userdata;
+	if (!atomic_flag_test_and_set(&init_answered) && count == 2) {
+		struct fuse_init_out *out = iov[1].iov_base;
+		if (iov[1].iov_len >= offsetof(struct fuse_init_out, max_background))
+			out->flags |= FUSE_PARALLEL_DIROPS;
+	}
+	return writev(fd, iov, count);
+}
+
+static ssize_t read_request(int fd, void *buf, size_t n, void *userdata)
+{
+	(void)userdata;
+	return read(fd, buf, n);
+}
+
+static const struct fuse_custom_io io = {.writev = write_answer, .read = read_request};
+
 static struct fuse_session *session_new(const struct mount_options *o, struct calls *calls)
 {
 	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
@@ -174,6 +206,7 @@ static void wind_down(struct mount *m)
 	while (m->notifying)
 		pthread_cond_wait(&m->changed, &m->lock);
 	pthread_mutex_unlock(&m->lock);
+	push_stop(m->calls.push);
 }
 
 static int start_threads(struct mount *m)
@@ -220,12 +253,15 @@ int mount_open(const struct mount_options *o, struct mount **ret, char error[MOU
 	pthread_cond_init(&m->changed, NULL);
 	atomic_init(&m->detached, true);
 	m->mountpoint = strdup(o->mountpoint);
-	if (m->mountpoint == NULL || park_new(&calls_park_ops, &m->calls, o->timeout, &m->calls.park) < 0)
+	if (m->mountpoint == NULL || park_new(&calls_park_ops, &m->calls, o->timeout, &m->calls.park) < 0 ||
+		push_new(&m->calls.push) < 0)
 		goto fail;
 	capture = said;
 	fuse_set_log_func(heed);
 	m->session = session_new(o, &m->calls);
 	failed = m->session == NULL || mount_quietly(m->session, m->mountpoint, said) != 0 ? -EIO : 0;
+	if (failed == 0)
+		failed = fuse_session_custom_io(m->session, &io, fuse_session_fd(m->session));
 	capture = NULL;
 	if (failed == 0) {
 		atomic_store(&m->detached, false);
@@ -263,13 +299,13 @@ void mount_metrics(void *arg,
 		put(put_arg, "trailfs_fuse_requests_total", i == 0 ? "Requests of the kernel." : NULL,
 			calls_count_label[i], (double)atomic_load(&m->calls.count[i]));
 	put(put_arg, "trailfs_pushed_files_total", "Files stored into the page cache ahead of reads.", NULL,
-		m->calls.push == NULL ? 0 : (double)push_files(m->calls.push));
+		(double)push_files(m->calls.push));
 	put(put_arg, "trailfs_parked_calls", "Calls that wait now.", NULL, (double)park_count(m->calls.park));
 }
 
 int mount_run(struct mount *m)
 {
-	int ret = push_new(m->session, m->calls.tree, &m->calls.push);
+	int ret = push_start(m->calls.push, m->session, m->calls.tree);
 	if (ret == 0)
 		ret = start_threads(m);
 	pthread_mutex_lock(&m->lock);
@@ -318,7 +354,7 @@ void mount_free(struct mount *m)
 {
 	if (m == NULL)
 		return;
-	if (m->session != NULL) {
+	if (m->calls.push != NULL) {
 		wind_down(m);
 		detach(m);
 	}

@@ -1,9 +1,10 @@
 /*
- * Pushing contents into the page cache. The kernel holds the locks of the pages that a READ is for until it
- * is answered, and storing waits for such locks. What makes it safe to push within a READ all the same:
- *   - not into files of which a READ is known to be under way, the present one and parked ones among them;
- *   - one thread pushes at a time, so that a READ that comes just then is answered by another;
- *   - no lock is held that a handler waits for: `busy` is only ever tried.
+ * Pushing contents into the page cache, by a thread of its own. The kernel holds the locks of the pages that
+ * a READ is for until it is answered, and storing waits for such locks: uninterruptibly, so whoever pushes
+ * may wait for a READ that nobody has looked at yet. Were it a thread that answers READs, and the only one
+ * left, that would be the end. So the thread that serves a READ hands the work over, and waits for it, as
+ * what comes next should be there when the reader goes on; but only for WAIT_NS. Files of which a READ is
+ * known to be under way are left out.
  *
  * Readers walk a directory in one of two orders: that of the listing, or by inode number (find, grep -r, du
  * with more than 10,000 entries; cp -r always), which is built when the first does not fit.
@@ -14,12 +15,14 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define RING         8
-#define UNKNOWN_MAX  16      /* files the kernel does not know, one after another, that end a push */
-#define BY_INODE_MAX 400000u /* entries; a larger directory is only followed in the listing's order */
-#define READING_MAX  64      /* READs under way; with more, nothing is pushed */
-#define STRAY_READS  2       /* reads out of the listing's order until the other is tried */
+#define UNKNOWN_MAX  16       /* files the kernel does not know, one after another, that end a push */
+#define BY_INODE_MAX 400000u  /* entries; a larger directory is only followed in the listing's order */
+#define READING_MAX  64       /* READs under way; with more, nothing is pushed */
+#define WAIT_NS      20000000 /* that a READ waits for its push at most */
+#define STRAY_READS  2        /* reads out of the listing's order until the other is tried */
 #define ENTRIES_MAX  (1u << 28)
 
 /* An order of a directory's entries. NULL arrays: as listed. */
@@ -28,7 +31,7 @@ struct order {
 	uint32_t *place, *position; /* position -> place, place -> position */
 };
 
-/* Counted; all but refs belongs to whoever holds `busy`. */
+/* Counted; all but refs belongs to the thread. */
 struct listed {
 	atomic_uint refs;
 	uint64_t node;
@@ -43,14 +46,21 @@ struct listed {
 struct push {
 	struct fuse_session *session;
 	struct tree *tree;
-	atomic_flag busy;
 	_Atomic uint64_t files;
-	bool walking, walking_by_inode; /* what the last reader did; under busy */
+	bool walking, walking_by_inode; /* what the last reader did; the thread's */
 
 	pthread_mutex_t lock;
+	pthread_cond_t changed;    /* job, done, stopping, running */
 	struct listed *ring[RING]; /* newest first */
 	uint64_t reading[READING_MAX];
 	unsigned n_reading, n_more; /* more: those for which there was no room */
+	struct {
+		uint64_t node;
+		bool ready;
+	} job;
+	uint64_t jobs, done; /* jobs given and finished: one at a time */
+	bool started, running, stopping;
+	pthread_t thread;
 };
 
 static uint32_t reach(const struct push_walk *w)
@@ -224,7 +234,7 @@ static int store(struct push *p, uint64_t node)
 static bool is_free(struct push *p, uint64_t node)
 {
 	pthread_mutex_lock(&p->lock);
-	bool is = p->n_more == 0;
+	bool is = p->n_more == 0 && !p->stopping;
 	for (unsigned i = 0; is && i < p->n_reading; i++)
 		is = p->reading[i] != node;
 	pthread_mutex_unlock(&p->lock);
@@ -282,25 +292,87 @@ static int note_read(struct listed *l, uint32_t position)
 	return 0;
 }
 
-int push_new(struct fuse_session *session, struct tree *tree, struct push **ret)
+static void follow_read(struct push *p, uint64_t node, bool ready)
+{
+	uint32_t position;
+	struct listed *l = find(p, node, &position);
+	if (l != NULL && note_read(l, position) == 0) {
+		struct order *order;
+		struct push_range range = next_range(p, l, position, &order);
+		push_range(p, l, order, range, ready);
+	}
+	listed_unref(l);
+}
+
+static void *work(void *arg)
+{
+	struct push *p = arg;
+	pthread_mutex_lock(&p->lock);
+	while (!p->stopping) {
+		if (p->jobs == p->done) {
+			pthread_cond_wait(&p->changed, &p->lock);
+			continue;
+		}
+		uint64_t node = p->job.node;
+		bool ready = p->job.ready;
+		pthread_mutex_unlock(&p->lock);
+		follow_read(p, node, ready);
+		pthread_mutex_lock(&p->lock);
+		p->done++;
+		pthread_cond_broadcast(&p->changed);
+	}
+	p->running = false;
+	pthread_cond_broadcast(&p->changed);
+	pthread_mutex_unlock(&p->lock);
+	return NULL;
+}
+
+int push_new(struct push **ret)
 {
 	struct push *p = calloc(1, sizeof(*p));
 	if (p == NULL)
 		return -ENOMEM;
-	p->session = session;
-	p->tree = tree;
-	atomic_flag_clear(&p->busy);
 	pthread_mutex_init(&p->lock, NULL);
+	pthread_condattr_t monotonic;
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&p->changed, &monotonic);
+	pthread_condattr_destroy(&monotonic);
 	*ret = p;
 	return 0;
+}
+
+int push_start(struct push *p, struct fuse_session *session, struct tree *tree)
+{
+	pthread_mutex_lock(&p->lock);
+	p->session = session;
+	p->tree = tree;
+	int error = p->stopping ? 0 : pthread_create(&p->thread, NULL, work, p);
+	p->started = p->running = !p->stopping && error == 0;
+	pthread_mutex_unlock(&p->lock);
+	return -error;
+}
+
+void push_stop(struct push *p)
+{
+	pthread_mutex_lock(&p->lock);
+	p->stopping = true;
+	pthread_cond_broadcast(&p->changed);
+	while (p->running)
+		pthread_cond_wait(&p->changed, &p->lock);
+	pthread_mutex_unlock(&p->lock);
 }
 
 void push_free(struct push *p)
 {
 	if (p == NULL)
 		return;
+	push_stop(p);
+	if (p->started)
+		pthread_join(p->thread, NULL);
 	for (int i = 0; i < RING; i++)
 		listed_unref(p->ring[i]);
+	pthread_cond_destroy(&p->changed);
 	pthread_mutex_destroy(&p->lock);
 	free(p);
 }
@@ -360,17 +432,22 @@ void push_end(struct push *p, uint64_t node)
 
 void push_read(struct push *p, uint64_t node, bool ready)
 {
-	if (atomic_flag_test_and_set(&p->busy))
-		return;
-	uint32_t position;
-	struct listed *l = find(p, node, &position);
-	if (l != NULL && note_read(l, position) == 0) {
-		struct order *order;
-		struct push_range range = next_range(p, l, position, &order);
-		push_range(p, l, order, range, ready);
+	struct timespec until;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += WAIT_NS;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	pthread_mutex_lock(&p->lock);
+	if (p->running && !p->stopping && p->jobs == p->done) {
+		uint64_t job = ++p->jobs;
+		p->job.node = node;
+		p->job.ready = ready;
+		pthread_cond_broadcast(&p->changed);
+		int error = 0;
+		while (error == 0 && p->done < job && p->running)
+			error = pthread_cond_timedwait(&p->changed, &p->lock, &until);
 	}
-	listed_unref(l);
-	atomic_flag_clear(&p->busy);
+	pthread_mutex_unlock(&p->lock);
 }
 
 uint64_t push_files(const struct push *p)

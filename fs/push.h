@@ -48,7 +48,10 @@ struct push_range push_window(struct push_walks *w, uint32_t place, uint32_t n, 
 
 struct push;
 
-int push_new(struct fuse_session *session, struct tree *tree, struct push **ret);
+int push_new(struct push **ret);
+int push_start(struct push *p, struct fuse_session *session, struct tree *tree); /* its thread */
+/* Ends the thread; while READs are still being answered, as it may wait for one. */
+void push_stop(struct push *p);
 void push_free(struct push *p);
 
 /* A directory is being listed. */
