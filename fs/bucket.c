@@ -14,7 +14,8 @@
 
 #include "render/name.h"
 
-#define PREFIX_MAX (SOURCE_KEY_MAX + 2)
+#define PREFIX_MAX   (SOURCE_KEY_MAX + 2)
+#define CUT_NAME_MIN (NAME_LEN_MAX - 3) /* of a name that was cut before a character of 4 bytes */
 
 static const char *key_at(const struct keys *k, uint32_t i)
 {
@@ -219,7 +220,7 @@ int bucket_find(const struct keys *k, const char *prefix, size_t prefix_len,
 			try_key(k, prefix_len, prefix, raw, ".gz", reserved, name, ret))
 			return 0;
 	}
-	if (strlen(name) < NAME_LEN_MAX - 2)
+	if (strlen(name) < CUT_NAME_MIN)
 		return -ENOENT;
 	/* A cut name says no key: look at all of them. */
 	err = bucket_list(k, prefix, prefix_len, reserved, match, &w);

@@ -1,7 +1,12 @@
 /*
  * Settling a day: all live rows of its slices, second by second. A second with one row needs nothing; in the
  * others rows are sorted by stem, equal records are shown once, and different ones with one stem are
- * numbered, in the order of (key, place in the object).
+ * numbered, in the order of (key, place in the object). A number that would give the name of another stem
+ * (x~2 beside x and x) is left out.
+ *
+ * A settled day holds the parts that it is made of. One of which a part is no more in the snapshot is
+ * dropped, so that segments which were merged do not stay mapped for as long as nobody asks for the day
+ * again.
  *
  * Locks: days.lock guards the table of settled days, a leaf; settling itself runs without it.
  */
@@ -9,19 +14,11 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <search.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "render/name.h"
-
 #define DAY_SECONDS 86400
-
-struct days {
-	int64_t since, until;
-	pthread_mutex_t lock;
-	void *settled; /* tsearch(3) tree of struct kept */
-};
 
 /* A settled day and the snapshot it is known to be true for. */
 struct kept {
@@ -30,13 +27,21 @@ struct kept {
 	struct day *is;
 };
 
+struct days {
+	int64_t since, until;
+	pthread_mutex_t lock;
+	struct kept *settled; /* ascending */
+	size_t n, cap;
+	uint64_t pruned; /* the snapshot that has last been looked at for what is no more */
+};
+
 /* A row while a second is being settled. */
 struct candidate {
 	struct place at;
 	uint32_t second;
 	uint32_t minified;
 	uint64_t hash;
-	const char *stem; /* only in seconds with several rows */
+	const char *stem; /* only in seconds with several rows; to sort by, the file name */
 	size_t stem_at;   /* its place in the text, which moves while it grows */
 	const struct day *day;
 };
@@ -105,6 +110,17 @@ uint32_t day_clash(const struct day *d, struct place at)
 	return 1;
 }
 
+size_t day_name(const struct day *d, struct place at, char *out)
+{
+	size_t len = day_stem(d, at, out);
+	uint32_t clash = day_clash(d, at);
+
+	if (clash > 1)
+		len += (size_t)snprintf(out + len, DAY_NAME_MAX + 1 - len, "~%u", clash);
+	memcpy(out + len, ".json", 6);
+	return len + 5;
+}
+
 /* The order in which equal names are numbered and equal records chosen: (key, place in the object). */
 static int key_order(const struct day *d, struct place a, struct place b)
 {
@@ -142,15 +158,16 @@ static int by_stem(const void *a, const void *b)
 	return order ? order : key_order(x->day, x->at, y->at);
 }
 
-/* Gives n candidates of one second their stems; *ret_text holds them and is yours. */
-static int spell(struct candidate *x, size_t n, char **ret_text)
+/* Gives n candidates of one second their stems, or their file names; *ret_text holds them and is yours. */
+static int spell(struct candidate *x, size_t n,
+	size_t (*name)(const struct day *d, struct place at, char *out), char **ret_text)
 {
 	size_t len = 0, room = 0;
 	char *text = NULL;
 
 	for (size_t i = 0; i < n; i++) {
-		if (room - len < NAME_STEM_MAX + 1) {
-			char *more = realloc(text, room = room * 2 + (NAME_STEM_MAX + 1) * 8);
+		if (room - len < DAY_NAME_MAX + 1) {
+			char *more = realloc(text, room = room * 2 + (DAY_NAME_MAX + 1) * 8);
 
 			if (!more) {
 				free(text);
@@ -159,7 +176,7 @@ static int spell(struct candidate *x, size_t n, char **ret_text)
 			text = more;
 		}
 		x[i].stem_at = len;
-		len += day_stem(x[i].day, x[i].at, text + len) + 1;
+		len += name(x[i].day, x[i].at, text + len) + 1;
 	}
 	for (size_t i = 0; i < n; i++)
 		x[i].stem = text + x[i].stem_at;
@@ -185,7 +202,6 @@ static void sort_by_second(struct candidate *x, size_t n)
 		}
 }
 
-/* By clash number, which is also the key order among those that are shown. */
 int day_sort(const struct day *d, struct place *at, size_t n)
 {
 	struct candidate *x = malloc((n ? n : 1) * sizeof(*x));
@@ -202,7 +218,7 @@ int day_sort(const struct day *d, struct place *at, size_t n)
 		m = same_second(x + i, n - i);
 		if (m == 1)
 			continue;
-		err = spell(x + i, m, &text);
+		err = spell(x + i, m, day_name, &text);
 		if (err)
 			break;
 		qsort(x + i, m, sizeof(*x), by_stem);
@@ -216,25 +232,36 @@ int day_sort(const struct day *d, struct place *at, size_t n)
 
 /* ---- settling ---- */
 
-static bool same_id(const struct candidate *a, const struct candidate *b)
+static int id_order(const struct candidate *a, const struct candidate *b)
 {
 	char x[36], y[36];
 	struct value v = segment_row_id(segment_at(a->day, a->at), a->at.row, x);
 	struct value w = segment_row_id(segment_at(b->day, b->at), b->at.row, y);
 
-	return !v.p == !w.p && v.len == w.len && (!v.p || !memcmp(v.p, w.p, v.len));
+	if (!v.p || !w.p)
+		return (v.p != NULL) - (w.p != NULL);
+	if (v.len != w.len)
+		return v.len < w.len ? -1 : 1;
+	return memcmp(v.p, w.p, v.len);
+}
+
+/* 0 for equal records. */
+static int content_order(const struct candidate *x, const struct candidate *y)
+{
+	if (x->hash != y->hash)
+		return x->hash < y->hash ? -1 : 1;
+	if (x->minified != y->minified)
+		return x->minified < y->minified ? -1 : 1;
+	return id_order(x, y);
 }
 
 /* Equal records next to each other, the one to be shown first. */
 static int by_content(const void *a, const void *b)
 {
 	const struct candidate *x = a, *y = b;
+	int order = content_order(x, y);
 
-	if (x->hash != y->hash)
-		return x->hash < y->hash ? -1 : 1;
-	if (x->minified != y->minified)
-		return x->minified < y->minified ? -1 : 1;
-	return key_order(x->day, x->at, y->at);
+	return order ? order : key_order(x->day, x->at, y->at);
 }
 
 static void show(struct day *d, struct place at)
@@ -260,25 +287,44 @@ static int add_clash(struct day *d, struct place at, uint32_t number)
 	return 0;
 }
 
-/* Rows of one stem: equal records once, the others numbered. Sorts x by content. */
-static int settle_stem(struct day *d, struct candidate *x, size_t n)
+static int stem_order(const void *text, const void *candidate)
 {
+	return strcmp(text, ((const struct candidate *)candidate)->stem);
+}
+
+/* The next number after `number` that gives x no name that is another's stem. all: the candidates of the
+ * second, by stem. */
+static uint32_t next_number(
+	const struct candidate *x, uint32_t number, const struct candidate *all, size_t n_all)
+{
+	char name[DAY_NAME_MAX + 1];
+
+	do
+		snprintf(name, sizeof(name), "%s~%u", x->stem, ++number);
+	while (bsearch(name, all, n_all, sizeof(*all), stem_order));
+	return number;
+}
+
+/* Rows of one stem: equal records once, the others numbered. Sorts x by content, and back: they are among
+ * `all`. */
+static int settle_stem(
+	struct day *d, struct candidate *x, size_t n, const struct candidate *all, size_t n_all)
+{
+	uint32_t number = 1;
 	size_t kept = 0;
 	int err = 0;
 
 	qsort(x, n, sizeof(*x), by_content);
-	for (size_t i = 0; i < n; i++) {
-		bool again = kept && x[i].hash == x[kept - 1].hash && x[i].minified == x[kept - 1].minified &&
-			     same_id(&x[i], &x[kept - 1]);
-
-		if (!again)
+	for (size_t i = 0; i < n; i++)
+		if (!kept || content_order(&x[i], &x[kept - 1]))
 			x[kept++] = x[i];
-	}
 	qsort(x, kept, sizeof(*x), by_stem); /* one stem: by key order */
 	for (size_t i = 0; i < kept && !err; i++) {
 		show(d, x[i].at);
-		if (i)
-			err = add_clash(d, x[i].at, (uint32_t)i + 1);
+		if (i) {
+			number = next_number(&x[i], number, all, n_all);
+			err = add_clash(d, x[i].at, number);
+		}
 	}
 	return err;
 }
@@ -286,7 +332,7 @@ static int settle_stem(struct day *d, struct candidate *x, size_t n)
 static int settle_second(struct day *d, struct candidate *x, size_t n)
 {
 	char *text;
-	int err = spell(x, n, &text);
+	int err = spell(x, n, day_stem, &text);
 
 	if (err)
 		return err;
@@ -297,7 +343,7 @@ static int settle_second(struct day *d, struct candidate *x, size_t n)
 		if (m == 1)
 			show(d, x[i].at);
 		else
-			err = settle_stem(d, x + i, m);
+			err = settle_stem(d, x + i, m, x, n);
 	}
 	free(text);
 	return err;
@@ -365,7 +411,7 @@ static int settle(const struct days *days, struct day *d)
 		else
 			err = settle_second(d, x + i, m);
 	}
-	if (d->n_clashes)
+	if (!err && d->n_clashes)
 		qsort(d->clash, d->n_clashes, sizeof(*d->clash), by_place);
 	free(x);
 	return err;
@@ -430,59 +476,119 @@ static bool still_true(const struct day *d, const struct snapshot *s)
 
 /* ---- the table ---- */
 
-static int by_day(const void *a, const void *b)
+/* The place of the first settled day that is not before `day`. */
+static size_t find_place(const struct days *days, int32_t day)
 {
-	const struct kept *x = a, *y = b;
+	size_t lo = 0, hi = days->n;
 
-	return x->day < y->day ? -1 : x->day > y->day;
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (days->settled[mid].day < day)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
 }
 
 /* The settled day if it is true for the snapshot, ref'd; else NULL. */
 static struct day *find_settled(struct days *days, const struct snapshot *s, int32_t day)
 {
-	const struct kept wanted = {.day = day};
 	struct day *d = NULL;
-	struct kept **found;
+	size_t i;
 
 	pthread_mutex_lock(&days->lock);
-	found = tfind(&wanted, &days->settled, by_day);
-	if (found && ((*found)->generation == s->generation || still_true((*found)->is, s))) {
-		(*found)->generation = s->generation;
-		d = day_ref((*found)->is);
+	i = find_place(days, day);
+	if (i < days->n && days->settled[i].day == day) {
+		struct kept *k = &days->settled[i];
+
+		if (k->generation == s->generation || still_true(k->is, s)) {
+			k->generation = s->generation;
+			d = day_ref(k->is);
+		}
 	}
 	pthread_mutex_unlock(&days->lock);
 	return d;
 }
 
+static int part_order(const void *a, const void *b)
+{
+	uintptr_t x = (uintptr_t) * (struct part *const *)a, y = (uintptr_t) * (struct part *const *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static bool holds_only(const struct day *d, struct part *const *part, size_t n)
+{
+	for (uint32_t i = 0; i < d->n_slices; i++)
+		if (!bsearch(&d->slice[i].part, part, n, sizeof(struct part *), part_order))
+			return false;
+	return true;
+}
+
+/* Drops days that hold a part which the snapshot has not; once a snapshot. Memory that lacks here only means
+ * that they stay. */
+static void prune(struct days *days, const struct snapshot *s)
+{
+	struct part **part;
+	size_t kept = 0;
+
+	if (days->pruned >= s->generation)
+		return;
+	part = malloc((s->n + 1) * sizeof(struct part *));
+	if (!part)
+		return;
+	days->pruned = s->generation;
+	for (size_t i = 0; i < s->n; i++)
+		part[i] = s->part[i];
+	qsort(part, s->n, sizeof(struct part *), part_order);
+	for (size_t i = 0; i < days->n; i++) {
+		if (holds_only(days->settled[i].is, part, s->n))
+			days->settled[kept++] = days->settled[i];
+		else
+			day_unref(days->settled[i].is);
+	}
+	days->n = kept;
+	free(part);
+}
+
+/* A free place for the day, or the one that it has; NULL: no memory. */
+static struct kept *make_place(struct days *days, int32_t day)
+{
+	size_t i = find_place(days, day);
+
+	if (i < days->n && days->settled[i].day == day)
+		return &days->settled[i];
+	if (days->n == days->cap) {
+		size_t cap = days->cap ? days->cap * 2 : 64;
+		struct kept *more = reallocarray(days->settled, cap, sizeof(*more));
+
+		if (!more)
+			return NULL;
+		days->settled = more;
+		days->cap = cap;
+	}
+	memmove(days->settled + i + 1, days->settled + i, (days->n - i) * sizeof(*days->settled));
+	days->n++;
+	days->settled[i] = (struct kept){.day = day};
+	return &days->settled[i];
+}
+
 /* Memory that lacks here only means that the day is settled again. */
 static void keep_settled(struct days *days, const struct snapshot *s, struct day *d)
 {
-	struct kept *k = malloc(sizeof(*k)), **found;
+	struct kept *k;
 
-	if (!k)
-		return;
-	*k = (struct kept){.day = d->day};
 	pthread_mutex_lock(&days->lock);
-	found = tsearch(k, &days->settled, by_day);
-	if (found && *found != k) {
-		free(k);
-		day_unref((*found)->is);
-	}
-	if (found) {
-		(*found)->is = day_ref(d);
-		(*found)->generation = s->generation;
-	} else {
-		free(k);
+	prune(days, s);
+	k = make_place(days, d->day);
+	if (k) {
+		day_unref(k->is);
+		k->is = day_ref(d);
+		k->generation = s->generation;
 	}
 	pthread_mutex_unlock(&days->lock);
-}
-
-static void free_kept(void *kept)
-{
-	struct kept *k = kept;
-
-	day_unref(k->is);
-	free(k);
 }
 
 /* ---- public ---- */
@@ -503,7 +609,9 @@ void days_free(struct days *days)
 {
 	if (!days)
 		return;
-	tdestroy(days->settled, free_kept);
+	for (size_t i = 0; i < days->n; i++)
+		day_unref(days->settled[i].is);
+	free(days->settled);
 	pthread_mutex_destroy(&days->lock);
 	free(days);
 }

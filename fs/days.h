@@ -9,6 +9,7 @@
 #define FS_DAYS_H
 
 #include "fs/store/catalog.h"
+#include "render/name.h"
 
 struct slice {
 	struct part *part; /* ref'd by the day */
@@ -48,7 +49,12 @@ uint32_t day_clash(const struct day *d, struct place at);
 /* The stem of a row's file name (name_of_event()); out has room for NAME_STEM_MAX + 1. Returns its length. */
 size_t day_stem(const struct day *d, struct place at, char *out);
 
-/* Sorts shown places by file name, that is by second, stem, clash number. 0 or -ENOMEM. */
+/* The file name of a shown row: stem, clash number, ".json"; out has room for DAY_NAME_MAX + 1. Returns its
+ * length. */
+#define DAY_NAME_MAX (NAME_STEM_MAX + 16)
+size_t day_name(const struct day *d, struct place at, char *out);
+
+/* Sorts shown places by the bytes of their file names. 0 or -ENOMEM. */
 int day_sort(const struct day *d, struct place *at, size_t n);
 
 void day_unref(struct day *d);

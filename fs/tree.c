@@ -29,7 +29,9 @@ int tree_wait_days(struct tree *t, int32_t first, int32_t last)
 {
 	int err = catalog_list_error(t->catalog);
 
-	return err ? err : catalog_pending(t->catalog, first, last) ? -EAGAIN : 0;
+	if (err)
+		return err;
+	return catalog_pending(t->catalog, first, last) ? -EAGAIN : catalog_unread(t->catalog, first, last);
 }
 
 int64_t tree_progress_at(struct tree *t)

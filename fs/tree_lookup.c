@@ -89,8 +89,6 @@ static int lookup_value(struct tree *t, uint64_t dir, const char *name, uint64_t
 	uint32_t filter;
 	int err;
 
-	if (wait && wait != -EAGAIN)
-		return wait;
 	s = catalog_snapshot(t->catalog);
 	if (!s)
 		return -ENOMEM;
@@ -154,8 +152,6 @@ static int lookup_date(struct tree *t, uint64_t dir, const char *name, uint64_t 
 	/* An undated event may be in any object. */
 	wait = first == SEGMENT_UNDATED ? tree_wait_days(t, INT32_MIN, INT32_MAX)
 					: tree_wait_days(t, first, last);
-	if (wait && wait != -EAGAIN)
-		return wait;
 	s = catalog_snapshot(t->catalog);
 	if (!s)
 		return -ENOMEM;
@@ -183,21 +179,21 @@ static int lookup_event(struct tree *t, uint64_t dir, const char *name, uint64_t
 	struct snapshot *s;
 	struct day *d;
 	struct place at;
-	int err;
+	int wait, err;
 
 	if (!node_days(dir, &first, &last))
 		return -ESTALE;
-	err = first == SEGMENT_UNDATED ? tree_wait_days(t, INT32_MIN, INT32_MAX)
-				       : tree_wait_days(t, first, last);
-	if (err)
-		return err;
+	wait = first == SEGMENT_UNDATED ? tree_wait_days(t, INT32_MIN, INT32_MAX)
+					: tree_wait_days(t, first, last);
+	if (wait == -EAGAIN)
+		return wait;
 	s = catalog_snapshot(t->catalog);
 	if (!s)
 		return -ENOMEM;
 	err = view_find(t->view, s, node_filter(dir), first, name, strlen(name), &d, &at);
 	snapshot_unref(s);
 	if (err)
-		return err;
+		return err == -ENOENT && wait ? wait : err;
 	tree_stat_event(t, d->slice[at.slice].part, at.row, first, ret);
 	*ret_node = tree_node_of(d, at);
 	day_unref(d);

@@ -1,5 +1,6 @@
 /*
- * Objects, their state, snapshots and questions. Listings are in catalog_list.c, segments in catalog_parts.c.
+ * Objects, their state, snapshots and questions. Listings are in catalog_list.c, segments in catalog_parts.c
+ * and catalog_merge.c.
  */
 #include "fs/store/catalog.h"
 
@@ -98,6 +99,12 @@ struct entry *catalog_by_key(struct catalog *c, const char *key)
 	return NULL;
 }
 
+/* Its reason may lack, for want of memory. */
+static bool has_problem(const struct entry *e)
+{
+	return e->state == OBJECT_FAILED || (e->state == OBJECT_READY && e->flags & SEGMENT_DAMAGED);
+}
+
 /* What an object adds to the counts in its state. */
 static void count(struct catalog *c, const struct entry *e, int64_t by)
 {
@@ -118,12 +125,15 @@ static void count(struct catalog *c, const struct entry *e, int64_t by)
 		c->counts.ready += n;
 	if (e->flags & SEGMENT_DAMAGED)
 		c->counts.damaged += n;
-	if (e->problem)
+	if (has_problem(e))
 		c->counts.problems += n;
 }
 
 void catalog_set(struct catalog *c, struct entry *e, enum object_state state)
 {
+	/* The size of an object that failed was a guess, and the kernel may have been told of it. */
+	if (e->state == OBJECT_FAILED && state != OBJECT_FAILED)
+		catalog_add_news(c, e);
 	count(c, e, -1);
 	if (state == OBJECT_WAITING || state == OBJECT_GONE) {
 		free(e->problem);
@@ -137,12 +147,15 @@ void catalog_set(struct catalog *c, struct entry *e, enum object_state state)
 
 int catalog_enqueue(struct catalog *c, struct entry *e)
 {
-	int err = queue_add(e->holds ? c->logs : c->others, e->o.day, e->o.number);
-
+	if (queue_add(e->holds ? c->logs : c->others, e->o.day, e->o.number)) {
+		catalog_set_problem(e, -ENOMEM, "no memory to keep it waiting");
+		catalog_set(c, e, OBJECT_FAILED);
+		return -ENOMEM;
+	}
+	e->batch = 0;
 	c->drained = false;
-	if (!err)
-		pthread_cond_broadcast(&c->work);
-	return err;
+	pthread_cond_broadcast(&c->work);
+	return 0;
 }
 
 static int grow_entries(struct catalog *c)
@@ -198,6 +211,21 @@ void catalog_set_problem(struct entry *e, int error, const char *reason)
 	e->error = error;
 }
 
+void catalog_add_news(struct catalog *c, struct entry *e)
+{
+	struct news *n = calloc(1, sizeof(*n));
+
+	if (!n)
+		return;
+	n->object = &e->o;
+	if (e->slot != CATALOG_NO_SLOT && !catalog_refresh_part(&c->slot[e->slot])) {
+		n->part = part_ref(c->slot[e->slot].part);
+		n->place = e->place;
+	}
+	n->next = c->news;
+	c->news = n;
+}
+
 void catalog_dirty(struct catalog *c)
 {
 	snapshot_unref(c->snapshot);
@@ -228,11 +256,12 @@ int catalog_new(const struct source_filter *filter, bool layout_only, void (*cha
 	c->logs = queue_new();
 	c->others = queue_new();
 	c->keys = calloc(1, sizeof(*c->keys));
+	if (c->keys)
+		c->keys->refs = 1;
 	if (!c->logs || !c->others || !c->keys) {
 		catalog_free(c);
 		return -ENOMEM;
 	}
-	c->keys->refs = 1;
 	*ret = c;
 	return 0;
 }
@@ -261,6 +290,7 @@ void catalog_free(struct catalog *c)
 	free(c->chunk);
 	keymap_clear(&c->by_key);
 	keymap_clear(&c->shelf);
+	keymap_clear(&c->names);
 	queue_free(c->logs);
 	queue_free(c->others);
 	catalog_free_problems(c->problem, c->n_problems);
@@ -294,12 +324,12 @@ static int by_key(const void *a, const void *b)
 	return strcmp((*x)->at.key, (*y)->at.key);
 }
 
-/* Makes keys anew from the objects that are present. */
+/* Makes keys anew from the objects that are present. Before the first listing is done nobody can use them. */
 static int renew_keys(struct catalog *c)
 {
 	struct keys *k;
 
-	if (!c->keys_changed)
+	if (!c->keys_changed || !c->listed)
 		return 0;
 	k = malloc(sizeof(*k) + c->counts.objects * sizeof(k->object[0]));
 	if (!k)
@@ -441,6 +471,27 @@ bool catalog_pending(struct catalog *c, int32_t first, int32_t last)
 	return pending;
 }
 
+static bool is_unread(const struct entry *e, int32_t first, int32_t last)
+{
+	if (e->state != OBJECT_FAILED || !e->holds)
+		return false;
+	if (e->error == -EACCES || e->error == -ENOENT || e->error == -ESTALE)
+		return false;
+	return e->o.day == KEY_NO_DAY || (e->o.day >= first && (last == INT32_MAX || e->o.day <= last + 1));
+}
+
+int catalog_unread(struct catalog *c, int32_t first, int32_t last)
+{
+	int err = 0;
+
+	pthread_mutex_lock(&c->lock);
+	for (uint32_t i = 0; c->counts.failed && i < c->n_entries && !err; i++)
+		if (is_unread(catalog_entry(c, i), first, last))
+			err = catalog_entry(c, i)->error;
+	pthread_mutex_unlock(&c->lock);
+	return err;
+}
+
 bool catalog_object_pending(struct catalog *c, uint32_t number)
 {
 	struct entry *e;
@@ -519,8 +570,9 @@ static int copy_problems(struct catalog *c, struct problem **ret, size_t *ret_n)
 	for (uint32_t i = 0; ok && c->counts.problems && i < c->n_entries; i++) {
 		struct entry *e = catalog_entry(c, i);
 
-		if (e->problem && e->state != OBJECT_GONE && e->state != OBJECT_WAITING)
-			ok = copy_problem(p, &n, e->o.at.key, e->problem);
+		if (has_problem(e))
+			ok = copy_problem(
+				p, &n, e->o.at.key, e->problem ? e->problem : "no memory to keep the reason");
 	}
 	if (!ok) {
 		catalog_free_problems(p, n);

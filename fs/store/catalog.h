@@ -104,7 +104,11 @@ int catalog_locate(struct catalog *c, uint32_t number, struct part **ret, uint32
  * all) may still be missing: the first listing is not done, or objects of key days first..last + 1, or
  * without a key day, wait. What it waits for goes to the front. */
 bool catalog_pending(struct catalog *c, int32_t first, int32_t last);
-/* The same for one object, and for the first listing alone. */
+/* Why events of the days can not be complete although nothing waits: the error of an object that could not be
+ * read this time and may hold some. 0: nothing of the kind. What is denied is named as a problem and the rest
+ * is served; what went away has no events. */
+int catalog_unread(struct catalog *c, int32_t first, int32_t last);
+/* The same as catalog_pending() for one object, and for the first listing alone. */
 bool catalog_object_pending(struct catalog *c, uint32_t number);
 bool catalog_listed(struct catalog *c);
 /* Why nothing can be known: 0, or the error of a first listing that failed (until one succeeds). */
@@ -144,24 +148,30 @@ void news_free(struct news *n);
 /* A segment of the cache; takes seg over. Its objects become known when a listing shows them. 0 or -ENOMEM.
  */
 int catalog_adopt(struct catalog *c, struct segment *seg, const char *name);
+
+/* A look at which files the cache has, one at a time: begin, has_segment() for each that is there, end. A
+ * segment whose file was not there (another mount has merged it) is only in memory from then on, and its
+ * objects move to segments that have a file where there are such. */
+void catalog_files_begin(struct catalog *c);
 bool catalog_has_segment(struct catalog *c, const char *name);
+void catalog_files_end(struct catalog *c);
 
 /* A listing of one key day or SOURCE_ALL_DAYS; one at a time. */
 int catalog_list_begin(struct catalog *c, int32_t day);
 int catalog_list_object(struct catalog *c, const struct source_object *o);
 int catalog_list_problem(struct catalog *c, const char *key, int error, const char *reason);
 /* error 0: what was not shown (and is not below a problem) is gone. Else nothing is concluded. *ret_new:
- * objects that wait now because of it. */
+ * objects that wait now. */
 int catalog_list_end(struct catalog *c, int error, uint32_t *ret_new);
 
 /* Some waiting objects of one key day, newest day first, days that somebody waits for before all; at most max
- * and about max_bytes. Blocks until there are some; false: stopped. skip: days claimed by others, not to be
- * offered. */
+ * and about max_bytes. Blocks until there are some; false: stopped. */
 struct batch {
 	int32_t day;
 	uint32_t n;
 	const struct object **object; /* yours: free() */
 	bool logs;                    /* they may hold records */
+	uint64_t serial;              /* the catalogue's */
 };
 bool catalog_take(struct catalog *c, uint32_t max, uint64_t max_bytes, struct batch *ret);
 /* Gives a batch's objects back to the queue, not to be offered before `until` (monotonic ns). */
@@ -169,20 +179,25 @@ void catalog_return(struct catalog *c, const struct batch *b, int64_t until);
 
 /* One object of a batch failed for a reason that may pass. */
 void catalog_fail(struct catalog *c, const struct object *o, int error, const char *reason);
-/* The batch's segment: takes seg over. Objects of the batch that the segment does not hold must have been
- * given to catalog_fail(). 0, -ENOMEM. */
+/* The batch's segment (or NULL): takes seg over. Objects of the batch that still wait then, because they are
+ * neither in it nor were given to catalog_fail(), fail. 0, -ENOMEM. */
 int catalog_publish(struct catalog *c, const struct batch *b, struct segment *seg, const char *name);
 
 /* Parts of one key day that are worth merging (more than one, no object of the day waits), ref'd; *ret is
  * new. 0: none. Offered once until replaced or changed. */
 size_t catalog_mergeable(struct catalog *c, struct part ***ret);
 /* Puts seg (taken over) in the place of parts whose live objects it holds; names of files that nothing uses
- * any more are told to dropped(). 0, -ENOMEM, -ESTALE (they changed meanwhile: seg is dropped). */
+ * any more are told to dropped(). 0, -ENOMEM, -ESTALE: they changed meanwhile, nothing is replaced, and the
+ * file `name` goes with a later sweep. Call it with the key day claimed, after a look at the files. */
 int catalog_replace(struct catalog *c, struct part *const *old, size_t n, struct segment *seg,
 	const char *name, void (*dropped)(void *arg, const char *name), void *arg);
 
-/* Forgets segments of which nothing is present any more and no other mount can need anything. */
-void catalog_sweep(struct catalog *c, void (*dropped)(void *arg, const char *name), void *arg);
+/* The first key day from *day on that has segments to sweep; false: none. */
+bool catalog_sweepable(struct catalog *c, int32_t *day);
+/* Forgets segments of a key day of which nothing is present any more, or is in another file, and no other
+ * mount can need anything. Call it with the key day claimed, after a look at the files: so of two mounts that
+ * each hold a copy of an object in a file of its own, one keeps it. */
+void catalog_sweep(struct catalog *c, int32_t day, void (*dropped)(void *arg, const char *name), void *arg);
 
 void catalog_touch_progress(struct catalog *c);
 void catalog_stop(struct catalog *c); /* catalog_take() returns false from now on */

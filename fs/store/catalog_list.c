@@ -19,27 +19,10 @@ static bool same_object(const struct source_object *a, const struct source_objec
 	return a->size == b->size && a->mtime == b->mtime && a->tag == b->tag;
 }
 
-/* News of an object that is going; none is no loss of truth for who looks anew, so memory that lacks here is
- * not an error. */
-static void add_news(struct catalog *c, struct entry *e)
-{
-	struct news *n = calloc(1, sizeof(*n));
-
-	if (!n)
-		return;
-	n->object = &e->o;
-	if (e->slot != CATALOG_NO_SLOT && !catalog_refresh_part(&c->slot[e->slot])) {
-		n->part = part_ref(c->slot[e->slot].part);
-		n->place = e->place;
-	}
-	n->next = c->news;
-	c->news = n;
-}
-
 void catalog_drop(struct catalog *c, struct entry *e)
 {
-	if (e->state == OBJECT_READY)
-		add_news(c, e);
+	if (e->state != OBJECT_FAILED) /* there, catalog_set() tells */
+		catalog_add_news(c, e);
 	catalog_unbind(c, e);
 	keymap_remove(&c->by_key, keymap_hash(e->o.at.key), e->o.number);
 	catalog_set(c, e, OBJECT_GONE);
@@ -59,13 +42,15 @@ int catalog_list_begin(struct catalog *c, int32_t day)
 	return 0;
 }
 
-/* A new object: known from the shelf, or it waits. */
-static int list_new(struct catalog *c, const struct source_object *o)
+/* A new object, in the place of old if there is one: known from the shelf, or it waits. */
+static int list_new(struct catalog *c, const struct source_object *o, struct entry *old)
 {
 	struct entry *e = catalog_add(c, o);
 
 	if (!e)
 		return -ENOMEM;
+	if (old)
+		catalog_drop(c, old);
 	e->seen = c->listing;
 	c->keys_changed = true;
 	if (e->state == OBJECT_WAITING && !catalog_from_shelf(c, e))
@@ -76,10 +61,8 @@ static int list_new(struct catalog *c, const struct source_object *o)
 /* An object that was known: the same one, or another in its place. */
 static int list_known(struct catalog *c, struct entry *e, const struct source_object *o)
 {
-	if (!same_object(&e->o.at, o)) {
-		catalog_drop(c, e);
-		return list_new(c, o);
-	}
+	if (!same_object(&e->o.at, o))
+		return list_new(c, o, e);
 	e->seen = c->listing;
 	if (e->state == OBJECT_FAILED) {
 		catalog_set(c, e, OBJECT_WAITING);
@@ -95,7 +78,7 @@ int catalog_list_object(struct catalog *c, const struct source_object *o)
 
 	pthread_mutex_lock(&c->lock);
 	e = catalog_by_key(c, o->key);
-	err = e ? list_known(c, e, o) : list_new(c, o);
+	err = e ? list_known(c, e, o) : list_new(c, o, NULL);
 	c->progress_at = catalog_now();
 	pthread_mutex_unlock(&c->lock);
 	return err;
@@ -147,6 +130,8 @@ static void end_well(struct catalog *c)
 	c->new_problem = NULL;
 	c->n_new_problems = 0;
 	c->listed = true;
+	if (c->list_day == SOURCE_ALL_DAYS)
+		c->listed_all = c->listing;
 	c->counts.listings++;
 }
 

@@ -1,12 +1,14 @@
 /*
- * Segments: adopted from the cache, published after reading, merged. A segment on the shelf knows objects
- * that no listing has shown yet, or shows no more.
+ * Segments: adopted from the cache, published after reading, bound to the objects that they know. A segment
+ * on the shelf knows objects that no listing has shown yet, or shows no more.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "fs/store/catalog_private.h"
+
+#define MEMORY_RETRY_NS 100000000ll
 
 static void tell(struct catalog *c)
 {
@@ -98,13 +100,15 @@ static int free_slot(struct catalog *c, uint32_t *ret)
 	return 0;
 }
 
-static void clear_slot(struct catalog *c, uint32_t slot)
+void catalog_clear_slot(struct catalog *c, uint32_t slot)
 {
 	struct slot *s = &c->slot[slot];
 
 	for (uint32_t i = 0; i < segment_objects(s->seg); i++)
 		keymap_remove(
 			&c->shelf, keymap_hash(segment_object(s->seg, i).key), (uint64_t)slot << 32 | i);
+	if (s->name[0])
+		keymap_remove(&c->names, keymap_hash(s->name), slot);
 	part_unref(s->part);
 	segment_unref(s->seg);
 	free(s->object);
@@ -112,13 +116,44 @@ static void clear_slot(struct catalog *c, uint32_t slot)
 	catalog_dirty(c);
 }
 
-/* Takes seg over, also on failure. */
-static int add_slot(struct catalog *c, struct segment *seg, const char *name, uint32_t *ret)
+/* The slot of a file, or CATALOG_NO_SLOT. */
+static uint32_t slot_of_file(struct catalog *c, const char *name)
 {
-	uint32_t n = segment_objects(seg), slot;
-	uint32_t *object = malloc((n ? n : 1) * sizeof(*object));
+	uint64_t hash = keymap_hash(name), slot;
+	size_t at = 0;
+
+	while (name[0] && (slot = keymap_next(&c->names, hash, &at)) != KEYMAP_NONE)
+		if (!strcmp(c->slot[slot].name, name))
+			return (uint32_t)slot;
+	return CATALOG_NO_SLOT;
+}
+
+/* Makes the objects and the file of a new slot known. */
+static int index_slot(struct catalog *c, uint32_t slot)
+{
+	struct slot *s = &c->slot[slot];
+
+	if (s->name[0] && keymap_put(&c->names, keymap_hash(s->name), slot))
+		return -ENOMEM;
+	for (uint32_t i = 0; i < segment_objects(s->seg); i++)
+		if (keymap_put(
+			    &c->shelf, keymap_hash(segment_object(s->seg, i).key), (uint64_t)slot << 32 | i))
+			return -ENOMEM;
+	return 0;
+}
+
+int catalog_add_slot(struct catalog *c, struct segment *seg, const char *name, uint32_t *ret)
+{
+	uint32_t n = segment_objects(seg), slot = slot_of_file(c, name);
+	uint32_t *object;
 	struct slot *s;
 
+	if (slot != CATALOG_NO_SLOT) {
+		segment_unref(seg);
+		*ret = slot;
+		return 0;
+	}
+	object = malloc((n ? n : 1) * sizeof(*object));
 	if (!object || free_slot(c, &slot)) {
 		free(object);
 		segment_unref(seg);
@@ -126,12 +161,11 @@ static int add_slot(struct catalog *c, struct segment *seg, const char *name, ui
 	}
 	memset(object, 0xff, n * sizeof(*object));
 	s = &c->slot[slot];
-	*s = (struct slot){.seg = seg, .object = object, .dirty = true};
+	*s = (struct slot){
+		.seg = seg, .object = object, .dirty = true, .since = c->listing, .round = c->round};
 	strncpy(s->name, name, sizeof(s->name) - 1);
-	for (uint32_t i = 0; i < n; i++) {
-		if (!keymap_put(&c->shelf, keymap_hash(segment_object(seg, i).key), (uint64_t)slot << 32 | i))
-			continue;
-		clear_slot(c, slot);
+	if (index_slot(c, slot)) {
+		catalog_clear_slot(c, slot);
 		return -ENOMEM;
 	}
 	*ret = slot;
@@ -153,30 +187,96 @@ static void bind_waiting(struct catalog *c, uint32_t slot)
 	}
 }
 
-bool catalog_has_segment(struct catalog *c, const char *name)
-{
-	bool has = false;
-
-	pthread_mutex_lock(&c->lock);
-	for (uint32_t i = 0; i < c->n_slots && !has; i++)
-		has = c->slot[i].seg && !strcmp(c->slot[i].name, name);
-	pthread_mutex_unlock(&c->lock);
-	return has;
-}
-
 int catalog_adopt(struct catalog *c, struct segment *seg, const char *name)
 {
 	uint32_t slot;
 	int err;
 
 	pthread_mutex_lock(&c->lock);
-	err = add_slot(c, seg, name, &slot);
+	err = catalog_add_slot(c, seg, name, &slot);
 	if (!err)
 		bind_waiting(c, slot);
+	c->files_changed = true;
 	pthread_cond_broadcast(&c->work);
 	pthread_mutex_unlock(&c->lock);
 	tell(c);
 	return err;
+}
+
+/* ---- files ---- */
+
+/* The place of the same object in a segment that has a file, other than its own. */
+static bool find_filed(struct catalog *c, const struct entry *e, uint32_t *ret_slot, uint32_t *ret_place)
+{
+	uint64_t hash = keymap_hash(e->o.at.key), item;
+	size_t at = 0;
+
+	while ((item = keymap_next(&c->shelf, hash, &at)) != KEYMAP_NONE) {
+		uint32_t slot = (uint32_t)(item >> 32), place = (uint32_t)item;
+		struct segment_object o;
+
+		if (slot == e->slot || !c->slot[slot].name[0])
+			continue;
+		o = segment_object(c->slot[slot].seg, place);
+		if (!catalog_same(&e->o.at, &o))
+			continue;
+		*ret_slot = slot;
+		*ret_place = place;
+		return true;
+	}
+	return false;
+}
+
+/* Moves what is bound to a segment that is only in memory to segments that have a file. */
+static void move_to_files(struct catalog *c, uint32_t from)
+{
+	for (uint32_t i = 0; i < segment_objects(c->slot[from].seg); i++) {
+		uint32_t number = c->slot[from].object[i], slot, place;
+		struct entry *e = number == CATALOG_NO_OBJECT ? NULL : catalog_entry(c, number);
+
+		if (!e || !find_filed(c, e, &slot, &place))
+			continue;
+		catalog_unbind(c, e);
+		catalog_bind(c, e, slot, place);
+	}
+}
+
+void catalog_files_begin(struct catalog *c)
+{
+	pthread_mutex_lock(&c->lock);
+	c->round++;
+	c->files_changed = false;
+	pthread_mutex_unlock(&c->lock);
+}
+
+bool catalog_has_segment(struct catalog *c, const char *name)
+{
+	uint32_t slot;
+
+	pthread_mutex_lock(&c->lock);
+	slot = slot_of_file(c, name);
+	if (slot != CATALOG_NO_SLOT)
+		c->slot[slot].round = c->round;
+	pthread_mutex_unlock(&c->lock);
+	return slot != CATALOG_NO_SLOT;
+}
+
+void catalog_files_end(struct catalog *c)
+{
+	pthread_mutex_lock(&c->lock);
+	for (uint32_t i = 0; i < c->n_slots; i++) {
+		struct slot *s = &c->slot[i];
+
+		if (!s->name[0] || s->round == c->round)
+			continue;
+		keymap_remove(&c->names, keymap_hash(s->name), i);
+		s->name[0] = '\0'; /* its part still says it, but only to remove what is not there */
+		c->files_changed = true;
+	}
+	for (uint32_t i = 0; c->files_changed && i < c->n_slots; i++)
+		if (c->slot[i].seg && !c->slot[i].name[0] && c->slot[i].live)
+			move_to_files(c, i);
+	pthread_mutex_unlock(&c->lock);
 }
 
 /* ---- batches ---- */
@@ -189,15 +289,37 @@ static int64_t weigh(void *arg, uint32_t number)
 	return e->state == OBJECT_WAITING ? (int64_t)e->o.at.size : -1;
 }
 
-/* Numbers to objects, in place of them. */
-static bool fill_batch(struct catalog *c, struct batch *b, const uint32_t *number)
+/* Takes numbers from the queue whose turn it is, into b but for the objects. *ret_hold: when something may be
+ * taken, if nothing is. */
+static void take_numbers(struct catalog *c, uint32_t max, uint64_t max_bytes, struct batch *b,
+	uint32_t *number, int64_t *ret_hold)
 {
-	b->object = malloc(b->n * sizeof(*b->object));
-	if (!b->object)
-		return false;
-	for (uint32_t i = 0; i < b->n; i++)
-		b->object[i] = &catalog_entry(c, number[i])->o;
-	return true;
+	int64_t now = catalog_now(), hold[2];
+	bool asked = queue_asked(c->others, now);
+
+	/* Logs go first, but somebody who waits for one other object does not wait for all of them. */
+	b->logs = !asked || (queue_asked(c->logs, now) && c->others_had_it);
+	c->others_had_it = asked && !b->logs;
+	for (int i = 0; i < 2; i++) {
+		b->n = queue_take(b->logs ? c->logs : c->others, now, max, max_bytes, weigh, c, number,
+			&b->day, &hold[i]);
+		if (b->n)
+			return;
+		b->logs = !b->logs;
+	}
+	*ret_hold = hold[0] < hold[1] ? hold[0] : hold[1];
+}
+
+/* Numbers to objects. */
+static void fill_batch(struct catalog *c, struct batch *b, const uint32_t *number)
+{
+	b->serial = ++c->batches;
+	for (uint32_t i = 0; i < b->n; i++) {
+		struct entry *e = catalog_entry(c, number[i]);
+
+		e->batch = b->serial;
+		b->object[i] = &e->o;
+	}
 }
 
 /* Waits for work; calls changed() without the lock when the queues have just run empty. */
@@ -221,31 +343,36 @@ static void wait_for_work(struct catalog *c, int64_t hold)
 
 bool catalog_take(struct catalog *c, uint32_t max, uint64_t max_bytes, struct batch *ret)
 {
-	uint32_t *number = malloc(max * sizeof(*number));
+	uint32_t *number = NULL;
 	struct batch b = {0};
 
 	pthread_mutex_lock(&c->lock);
-	while (number && !c->stopping && !b.object) {
-		int64_t now = catalog_now(), hold, hold_others = INT64_MAX;
+	while (!c->stopping && !b.n) {
+		int64_t hold = catalog_now() + MEMORY_RETRY_NS;
 
-		b.logs = true;
-		b.n = queue_take(c->logs, now, max, max_bytes, weigh, c, number, &b.day, &hold);
-		if (!b.n) {
-			b.logs = false;
-			b.n = queue_take(
-				c->others, now, max, max_bytes, weigh, c, number, &b.day, &hold_others);
-		}
-		if (!b.n)
-			wait_for_work(c, hold < hold_others ? hold : hold_others);
-		else if (!fill_batch(c, &b, number))
-			break;
+		number = number ? number : malloc(max * sizeof(*number));
+		b.object = b.object ? b.object : malloc(max * sizeof(*b.object));
+		if (number && b.object)
+			take_numbers(c, max, max_bytes, &b, number, &hold);
+		if (b.n)
+			fill_batch(c, &b, number);
+		else
+			wait_for_work(c, hold);
 	}
 	pthread_mutex_unlock(&c->lock);
 	free(number);
-	if (!b.object)
+	if (!b.n) {
+		free(b.object);
 		return false;
+	}
 	*ret = b;
 	return true;
+}
+
+/* Whether an object of a batch waits for the end of that batch, and for no other. */
+static bool waits_for(const struct entry *e, const struct batch *b)
+{
+	return e->state == OBJECT_WAITING && e->batch == b->serial;
 }
 
 void catalog_return(struct catalog *c, const struct batch *b, int64_t until)
@@ -256,10 +383,8 @@ void catalog_return(struct catalog *c, const struct batch *b, int64_t until)
 	for (uint32_t i = 0; i < b->n; i++) {
 		struct entry *e = catalog_entry(c, b->object[i]->number);
 
-		if (e->state == OBJECT_WAITING && queue_add(q, b->day, e->o.number)) {
-			catalog_set_problem(e, -ENOMEM, "no memory to keep it waiting");
-			catalog_set(c, e, OBJECT_FAILED);
-		}
+		if (waits_for(e, b))
+			catalog_enqueue(c, e);
 	}
 	queue_done(q, b->day, b->n);
 	queue_hold(q, b->day, until);
@@ -285,7 +410,7 @@ static void fail_rest(struct catalog *c, const struct batch *b)
 	for (uint32_t i = 0; i < b->n; i++) {
 		struct entry *e = catalog_entry(c, b->object[i]->number);
 
-		if (e->state != OBJECT_WAITING)
+		if (!waits_for(e, b))
 			continue;
 		catalog_set_problem(e, -EIO, "it could not be indexed (see the log)");
 		catalog_set(c, e, OBJECT_FAILED);
@@ -299,207 +424,16 @@ int catalog_publish(struct catalog *c, const struct batch *b, struct segment *se
 
 	pthread_mutex_lock(&c->lock);
 	if (seg) {
-		err = add_slot(c, seg, name, &slot);
+		c->counts.read_objects += segment_objects(seg);
+		err = catalog_add_slot(c, seg, name, &slot);
 		if (!err)
 			bind_waiting(c, slot);
 	}
 	fail_rest(c, b);
 	queue_done(b->logs ? c->logs : c->others, b->day, b->n);
-	c->counts.read_objects += b->n;
 	c->drained = queue_empty(c->logs) && queue_empty(c->others);
 	c->progress_at = catalog_now();
 	pthread_mutex_unlock(&c->lock);
 	tell(c);
 	return err;
-}
-
-/* ---- merging ---- */
-
-/* Whether an object that a segment knows, and that is not bound to it, is not needed by any mount: it is
- * another one now, or gone. What this mount does not admit, another one may. */
-static bool unneeded(struct catalog *c, const char *key)
-{
-	struct key_info info = key_parse(key);
-
-	if (c->filter && !source_filter_admits(c->filter, &info))
-		return false;
-	for (size_t i = 0; i < c->n_problems; i++)
-		if (!strncmp(key, c->problem[i].key, strlen(c->problem[i].key)))
-			return false;
-	return true;
-}
-
-/* Whether the file may go once its live objects are elsewhere. */
-static bool disposable(struct catalog *c, const struct slot *s)
-{
-	for (uint32_t i = 0; i < segment_objects(s->seg); i++)
-		if (s->object[i] == CATALOG_NO_OBJECT && !unneeded(c, segment_object(s->seg, i).key))
-			return false;
-	return true;
-}
-
-struct candidate {
-	int32_t day;
-	uint32_t rows, slot;
-};
-
-static int candidate_order(const void *a, const void *b)
-{
-	const struct candidate *x = a, *y = b;
-
-	if (x->day != y->day)
-		return x->day < y->day ? -1 : 1;
-	return x->rows < y->rows ? -1 : x->rows > y->rows;
-}
-
-/*
- * Of one day's segments, by size: the first ones, as long as the next is at most twice what is there already.
- * So a row is copied a logarithmic number of times, however many small segments arrive.
- */
-static size_t worth(const struct candidate *x, size_t n)
-{
-	uint64_t sum = 0;
-	size_t i;
-
-	for (i = 0; i < n && x[i].day == x[0].day; i++) {
-		if (i && x[i].rows > sum * 2 + 1024)
-			break;
-		sum += x[i].rows;
-	}
-	return i > 1 ? i : 0;
-}
-
-static size_t list_candidates(struct catalog *c, struct candidate *x)
-{
-	size_t n = 0;
-
-	for (uint32_t i = 0; i < c->n_slots; i++) {
-		struct slot *s = &c->slot[i];
-
-		if (s->seg && s->live && disposable(c, s))
-			x[n++] = (struct candidate){segment_key_day(s->seg), segment_rows(s->seg), i};
-	}
-	qsort(x, n, sizeof(*x), candidate_order);
-	return n;
-}
-
-static size_t take_candidates(struct catalog *c, const struct candidate *x, size_t n, struct part ***ret)
-{
-	struct part **part = calloc(n, sizeof(struct part *));
-
-	for (size_t i = 0; part && i < n; i++) {
-		if (catalog_refresh_part(&c->slot[x[i].slot])) {
-			while (i)
-				part_unref(part[--i]);
-			free(part);
-			return 0;
-		}
-		part[i] = part_ref(c->slot[x[i].slot].part);
-	}
-	*ret = part;
-	return part ? n : 0;
-}
-
-size_t catalog_mergeable(struct catalog *c, struct part ***ret)
-{
-	struct candidate *x;
-	size_t n, found = 0;
-
-	pthread_mutex_lock(&c->lock);
-	x = malloc((c->n_slots + 1) * sizeof(*x));
-	n = x && c->listed ? list_candidates(c, x) : 0;
-	for (size_t i = 0; i < n && !found; i++) {
-		if ((i && x[i].day == x[i - 1].day) || queue_pending(c->logs, x[i].day, x[i].day, false) ||
-			queue_pending(c->others, x[i].day, x[i].day, false))
-			continue;
-		found = worth(x + i, n - i);
-		if (found)
-			found = take_candidates(c, x + i, found, ret);
-	}
-	pthread_mutex_unlock(&c->lock);
-	free(x);
-	return found;
-}
-
-static uint32_t slot_of(struct catalog *c, const struct part *p)
-{
-	for (uint32_t i = 0; i < c->n_slots; i++)
-		if (c->slot[i].seg && c->slot[i].part == p && !c->slot[i].dirty)
-			return i;
-	return CATALOG_NO_SLOT;
-}
-
-/* Moves the objects of the new slot over from the old ones. */
-static void move_objects(struct catalog *c, uint32_t slot)
-{
-	struct segment *seg = c->slot[slot].seg;
-
-	for (uint32_t i = 0; i < segment_objects(seg); i++) {
-		struct segment_object o = segment_object(seg, i);
-		struct entry *e = catalog_by_key(c, o.key);
-
-		if (!e || e->slot == CATALOG_NO_SLOT || !catalog_same(&e->o.at, &o))
-			continue;
-		catalog_unbind(c, e);
-		catalog_bind(c, e, slot, i);
-	}
-}
-
-int catalog_replace(struct catalog *c, struct part *const *old, size_t n, struct segment *seg,
-	const char *name, void (*dropped)(void *arg, const char *name), void *arg)
-{
-	uint32_t slot = 0;
-	int err = 0;
-
-	pthread_mutex_lock(&c->lock);
-	for (size_t i = 0; i < n && !err; i++)
-		if (slot_of(c, old[i]) == CATALOG_NO_SLOT)
-			err = -ESTALE;
-	if (err)
-		segment_unref(seg);
-	else
-		err = add_slot(c, seg, name, &slot);
-	if (!err) {
-		uint32_t *gone =
-			malloc(n * sizeof(*gone)); /* looked up before the move makes the parts stale */
-
-		for (size_t i = 0; gone && i < n; i++)
-			gone[i] = slot_of(c, old[i]);
-		if (gone) {
-			move_objects(c, slot);
-			for (size_t i = 0; i < n; i++)
-				clear_slot(c, gone[i]);
-		} else {
-			clear_slot(c, slot);
-			err = -ENOMEM;
-		}
-		free(gone);
-	}
-	pthread_mutex_unlock(&c->lock);
-	for (size_t i = 0; i < n && !err; i++)
-		if (old[i]->name[0])
-			dropped(arg, old[i]->name);
-	return err;
-}
-
-void catalog_sweep(struct catalog *c, void (*dropped)(void *arg, const char *name), void *arg)
-{
-	char(*name)[32];
-	size_t n = 0;
-
-	pthread_mutex_lock(&c->lock);
-	name = calloc(c->n_slots + 1, sizeof(*name));
-	for (uint32_t i = 0; name && c->listed && i < c->n_slots; i++) {
-		struct slot *s = &c->slot[i];
-
-		if (!s->seg || s->live || !disposable(c, s))
-			continue;
-		memcpy(name[n++], s->name, sizeof(s->name));
-		clear_slot(c, i);
-	}
-	pthread_mutex_unlock(&c->lock);
-	for (size_t i = 0; i < n; i++)
-		if (name[i][0])
-			dropped(arg, name[i]);
-	free(name);
 }

@@ -1,6 +1,6 @@
 /*
- * What catalog.c (questions and snapshots), catalog_list.c (listings) and catalog_parts.c (segments: adopt,
- * publish, merge) share.
+ * What catalog.c (questions and snapshots), catalog_list.c (listings), catalog_parts.c (segments: adopt,
+ * publish) and catalog_merge.c (merge, sweep) share.
  *
  * Everything here is called with catalog.lock held.
  */
@@ -26,13 +26,16 @@ struct entry {
 	uint64_t inflated;
 	uint32_t slot, place; /* READY and read: where its rows are */
 	uint32_t seen;        /* the listing that last showed it */
+	uint64_t batch;       /* WAITING: the batch that it is in, 0: it is in the queue */
 	bool holds;           /* may hold records: event days wait for it */
 };
 
 /* A segment in use or on the shelf (no object of it is present). */
 struct slot {
 	struct segment *seg; /* NULL: a free slot */
-	char name[32];
+	char name[32];  /* of its file; "": it is only in memory, or its file was removed by another mount */
+	uint32_t since; /* the listing under way or done when it came */
+	uint32_t round; /* of catalog_files_begin(), when its file was last seen */
 	uint32_t *object; /* per object its number or CATALOG_NO_OBJECT */
 	uint32_t live;
 	bool dirty;        /* part is older than object[] */
@@ -57,9 +60,14 @@ struct catalog {
 	uint32_t n_entries;
 	struct keymap by_key; /* present objects: number */
 	struct keymap shelf;  /* objects of all segments: slot << 32 | place */
+	struct keymap names;  /* files: slot */
 
 	struct slot *slot;
 	uint32_t n_slots, cap_slots;
+	uint32_t round;              /* of looking which files there are */
+	bool files_changed;          /* in this round */
+	uint64_t batches;            /* given out */
+	bool others_had_it;          /* whose turn it is, where both queues are asked for */
 	struct queue *logs, *others; /* what may hold records; what is only shown inflated */
 
 	struct keys *keys;
@@ -68,6 +76,7 @@ struct catalog {
 
 	uint32_t listing; /* its number; 0: none yet */
 	int32_t list_day;
+	uint32_t listed_all; /* the last listing of all days that ended well */
 	bool listed;
 	int list_error;
 	bool keys_changed;
@@ -86,10 +95,14 @@ struct entry *catalog_entry(struct catalog *c, uint32_t number);
 struct entry *catalog_by_key(struct catalog *c, const char *key);
 /* A new present object, WAITING or READY as it wants. NULL: no memory. */
 struct entry *catalog_add(struct catalog *c, const struct source_object *o);
-/* Every change of state goes through here: counts follow. */
+/* Every change of state goes through here: counts follow, and who saw it FAILED is told. */
 void catalog_set(struct catalog *c, struct entry *e, enum object_state state);
 void catalog_set_problem(struct entry *e, int error, const char *reason);
+/* It waits in its queue; without memory it fails instead, so that nothing waits where nobody looks. */
 int catalog_enqueue(struct catalog *c, struct entry *e);
+/* What the kernel holds of an object is stale. Memory that lacks here is not an error: whoever looks anew
+ * sees the truth. */
+void catalog_add_news(struct catalog *c, struct entry *e);
 /* The object is no more: news, its place, its key. */
 void catalog_drop(struct catalog *c, struct entry *e);
 /* Points an object at its place in a segment: READY, with what the segment says of it. */
@@ -98,6 +111,11 @@ void catalog_bind(struct catalog *c, struct entry *e, uint32_t slot, uint32_t pl
 void catalog_unbind(struct catalog *c, struct entry *e);
 /* Binds e where the shelf has the same object. */
 bool catalog_from_shelf(struct catalog *c, struct entry *e);
+/* A slot for a segment, which is taken over, also on failure. A file that is known already (who wrote it and
+ * who looked at the files met) keeps its slot. 0 or -ENOMEM. */
+int catalog_add_slot(struct catalog *c, struct segment *seg, const char *name, uint32_t *ret);
+/* Frees a slot to which nothing is bound. */
+void catalog_clear_slot(struct catalog *c, uint32_t slot);
 bool catalog_same(const struct source_object *o, const struct segment_object *s);
 /* The snapshot is out of date. */
 void catalog_dirty(struct catalog *c);

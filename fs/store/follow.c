@@ -2,8 +2,13 @@
  * The lister thread lists, sweeps and sleeps; reader threads take batches, read them, write a segment each,
  * and merge when nothing is left to read.
  *
- * Locks: follow.lock guards the sleeping alone and is a leaf. Everything else that is shared is the
- * catalogue's and the cache's.
+ * Several mounts may follow one source with one cache. Whoever writes or removes files of a key day claims
+ * it, and looks which files there are before: so what another mount has read is not read again, and of an
+ * object that two mounts have in two files one file stays.
+ *
+ * Locks: follow.lock guards the sleeping alone and is a leaf. adopt_lock and merge_lock are held while files
+ * are read and written, each by one thread for one purpose; adopt_lock may be taken within merge_lock.
+ * Everything else that is shared is the catalogue's and the cache's.
  */
 #include "fs/store/follow.h"
 
@@ -23,6 +28,7 @@
 #define BATCH_BYTES   (16u << 20) /* stored bytes: some 100 MiB inflated, one object at a time */
 #define FETCH_AT_ONCE 64          /* objects of a batch that are fetched and held together */
 #define HOLD_NS       200000000ll /* before a day that another mount works on is tried again */
+#define STALE_MAX     8           /* merges in a row that come too late before it is left for later */
 #define FIRST_RETRY   2 /* seconds before a first listing that failed is tried again; doubles up to refresh */
 
 struct follow {
@@ -35,7 +41,9 @@ struct follow {
 	pthread_cond_t wake;
 	bool stopping, asked;
 
-	pthread_mutex_t merge_lock; /* one merges at a time */
+	pthread_mutex_t adopt_lock; /* one looks at the files at a time */
+	pthread_mutex_t merge_lock; /* one merges or sweeps at a time */
+	bool merge_wanted;          /* since who merges has last looked */
 	bool merge_paused;          /* the disk refused: not again before the next listing */
 	bool cache_refuses;         /* said once in the log */
 
@@ -65,10 +73,20 @@ static int adopt_file(void *arg, const char *name, const char *path)
 	return catalog_adopt(f->catalog, seg, name);
 }
 
-/* Segments that another mount has written meanwhile. */
+/* What another mount has written or removed meanwhile. */
 static int adopt(struct follow *f)
 {
-	return f->cache ? cache_list(f->cache, adopt_file, f) : 0;
+	int err;
+
+	if (!f->cache)
+		return 0;
+	pthread_mutex_lock(&f->adopt_lock);
+	catalog_files_begin(f->catalog);
+	err = cache_list(f->cache, adopt_file, f);
+	if (!err)
+		catalog_files_end(f->catalog);
+	pthread_mutex_unlock(&f->adopt_lock);
+	return err;
 }
 
 static void release_memory(void *data, size_t len)
@@ -108,6 +126,7 @@ static int keep(struct follow *f, struct segment_build *b, struct segment **ret,
 			return 0;
 		}
 		log_warning("cache: %s cannot be read back (%s %s)", name, strerror(-err), reason);
+		cache_remove(f->cache, name);
 		name[0] = '\0';
 	} else if (f->cache) {
 		say_cache_refuses(f, err);
@@ -163,10 +182,10 @@ static void fetch(struct follow *f, struct arrivals *a, const struct object *con
 	pthread_mutex_unlock(&a->lock);
 }
 
-/* Adds what arrived to the segment. A fault of this machine ends the batch; whatever is not in the segment
- * then fails. */
+/* Adds what arrived to the segment, and to *added how many. A fault of this machine ends the batch; whatever
+ * is not in the segment then fails. */
 static int add_arrivals(struct follow *f, struct ingest *in, struct arrivals *a,
-	const struct object *const *object, size_t n, struct segment_build *b)
+	const struct object *const *object, size_t n, struct segment_build *b, size_t *added)
 {
 	int err = 0;
 
@@ -180,6 +199,8 @@ static int add_arrivals(struct follow *f, struct ingest *in, struct arrivals *a,
 		free(x->data);
 		if (e)
 			catalog_fail(f->catalog, object[i], e, problem[0] ? problem : strerror(-e));
+		else
+			++*added;
 		if (e == -ENOMEM)
 			err = e;
 		if (problem[0] && e != -ECANCELED)
@@ -194,21 +215,35 @@ static bool stopping(struct follow *f)
 	return __atomic_load_n(&f->stopping, __ATOMIC_RELAXED);
 }
 
+/* The next objects of a batch, from *at on, that still wait: what another mount has read meanwhile, and what
+ * is gone, is left out. */
+static size_t next_waiting(
+	struct follow *f, const struct batch *batch, uint32_t *at, const struct object *out[FETCH_AT_ONCE])
+{
+	size_t n = 0;
+
+	for (; *at < batch->n && n < FETCH_AT_ONCE; ++*at)
+		if (catalog_object_now(f->catalog, batch->object[*at]->number).state == OBJECT_WAITING)
+			out[n++] = batch->object[*at];
+	return n;
+}
+
 /* Reads a batch into a segment. NULL where nothing came of it. */
 static struct segment *read_batch(
 	struct follow *f, struct ingest *in, struct arrivals *a, const struct batch *batch, char name[32])
 {
 	struct segment_build *b = segment_build_new(batch->day);
 	struct segment *seg = NULL;
+	const struct object *object[FETCH_AT_ONCE];
+	size_t n, added = 0;
+	uint32_t at = 0;
 	int err = b ? 0 : -ENOMEM;
 
-	for (uint32_t i = 0; i < batch->n && !err && !stopping(f); i += FETCH_AT_ONCE) {
-		size_t n = batch->n - i < FETCH_AT_ONCE ? batch->n - i : FETCH_AT_ONCE;
-
-		fetch(f, a, batch->object + i, n);
-		err = add_arrivals(f, in, a, batch->object + i, n, b);
+	while (!err && !stopping(f) && (n = next_waiting(f, batch, &at, object)) > 0) {
+		fetch(f, a, object, n);
+		err = add_arrivals(f, in, a, object, n, b, &added);
 	}
-	if (b && !stopping(f) && err != -ENOMEM) { /* without memory b may hold half a log */
+	if (added && !stopping(f) && err != -ENOMEM) { /* without memory b may hold half a log */
 		int kept = keep(f, b, &seg, name);
 
 		err = kept ? kept : err;
@@ -230,6 +265,7 @@ static void work(struct follow *f, struct ingest *in, struct arrivals *a, struct
 		adopt(f);
 		return;
 	}
+	adopt(f);
 	seg = read_batch(f, in, a, batch, name);
 	if (catalog_publish(f->catalog, batch, seg, name))
 		log_error("index: no memory; what was being read is tried again at the next refresh");
@@ -256,6 +292,14 @@ static int copy_parts(struct segment_build *b, struct part *const *part, size_t 
 	return err;
 }
 
+static bool has_file(struct part *const *part, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (part[i]->name[0])
+			return true;
+	return false;
+}
+
 /* Merges one set of segments. 0, -EBUSY where another mount works on the day, or what failed. */
 static int merge(struct follow *f, struct part *const *part, size_t n)
 {
@@ -267,39 +311,54 @@ static int merge(struct follow *f, struct part *const *part, size_t n)
 
 	if (err)
 		return err;
+	adopt(f);
 	b = segment_build_new(day);
 	err = b ? copy_parts(b, part, n) : -ENOMEM;
 	if (!err)
 		err = keep(f, b, &seg, name);
 	segment_build_free(b);
-	if (!err) {
+	/* What is on the disk stays there rather than become one in memory alone. */
+	if (!err && !name[0] && has_file(part, n)) {
+		segment_unref(seg);
+		err = -ENOSPC;
+	} else if (!err) {
 		err = catalog_replace(f->catalog, part, n, seg, name, remove_file, f);
-		if (err && name[0])
-			cache_remove(f->cache, name);
 	}
 	cache_unclaim(f->cache, day);
 	return err;
 }
 
-/* Merges what is worth it, unless another thread is at it. */
-static void merge_some(struct follow *f)
+/* Merges what is worth it. */
+static void merge_all(struct follow *f)
 {
 	struct part **part;
+	unsigned stale = 0;
 	size_t n;
 
-	if (pthread_mutex_trylock(&f->merge_lock))
-		return;
-	while (!stopping(f) && !f->merge_paused && (n = catalog_mergeable(f->catalog, &part)) > 0) {
+	while (!stopping(f) && stale < STALE_MAX && !__atomic_load_n(&f->merge_paused, __ATOMIC_RELAXED) &&
+		(n = catalog_mergeable(f->catalog, &part)) > 0) {
 		int err = merge(f, part, n);
 
+		stale = err == -ESTALE ? stale + 1 : 0;
 		if (err && err != -ESTALE)
-			f->merge_paused = true;
+			__atomic_store_n(&f->merge_paused, true, __ATOMIC_RELAXED);
 		log_debug("merged %zu segments: %s", n, strerror(-err));
 		for (size_t i = 0; i < n; i++)
 			part_unref(part[i]);
 		free(part);
 	}
-	pthread_mutex_unlock(&f->merge_lock);
+}
+
+/* Merges, or leaves it to the thread that is at it, which then looks once more. */
+static void merge_some(struct follow *f)
+{
+	__atomic_store_n(&f->merge_wanted, true, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(&f->merge_wanted, __ATOMIC_SEQ_CST) &&
+		!pthread_mutex_trylock(&f->merge_lock)) {
+		__atomic_store_n(&f->merge_wanted, false, __ATOMIC_SEQ_CST);
+		merge_all(f);
+		pthread_mutex_unlock(&f->merge_lock);
+	}
 }
 
 static void *reader_thread(void *arg)
@@ -344,6 +403,36 @@ static int list_problem(void *arg, const char *key, int error, const char *reaso
 	return catalog_list_problem(f->catalog, key, error, reason);
 }
 
+/* Removes what nobody needs, a key day at a time. Not while a merge has written a file that is not yet used.
+ */
+static void sweep(struct follow *f)
+{
+	pthread_mutex_lock(&f->merge_lock);
+	for (int32_t day = INT32_MIN; !stopping(f) && catalog_sweepable(f->catalog, &day); day++) {
+		if (!cache_claim(f->cache, day)) {
+			adopt(f);
+			catalog_sweep(f->catalog, day, remove_file, f);
+			cache_unclaim(f->cache, day);
+		}
+		if (day == INT32_MAX)
+			break;
+	}
+	pthread_mutex_unlock(&f->merge_lock);
+}
+
+/* Before there is anything, whoever waits for it says it too, and louder. */
+static void say_unlisted(struct follow *f, int err)
+{
+	char why[SOURCE_MESSAGE_MAX];
+
+	source_explain(f->source, why);
+	if (catalog_listed(f->catalog))
+		log_error("cannot list the source: %s; what is known stays, and it is tried again",
+			why[0] ? why : strerror(-err));
+	else
+		log_warning("cannot list the source: %s; it is tried again", why[0] ? why : strerror(-err));
+}
+
 static int list(struct follow *f)
 {
 	const struct source_sink sink = {list_object, list_problem, f};
@@ -355,12 +444,11 @@ static int list(struct follow *f)
 	err = source_list(f->source, SOURCE_ALL_DAYS, f->options.filter, &sink);
 	catalog_list_end(f->catalog, err, &waiting);
 	if (err && err != -ECANCELED)
-		log_error("cannot list the source: %s; what is known stays, and it is tried again",
-			strerror(-err));
+		say_unlisted(f, err);
 	if (!err) {
 		log_info("listed: %u objects to read", waiting);
-		f->merge_paused = false;
-		catalog_sweep(f->catalog, remove_file, f);
+		__atomic_store_n(&f->merge_paused, false, __ATOMIC_RELAXED);
+		sweep(f);
 		merge_some(f);
 	}
 	return err;
@@ -420,6 +508,7 @@ int follow_new(struct source *source, struct cache *cache, struct catalog *catal
 	f->catalog = catalog;
 	f->options = *options;
 	pthread_mutex_init(&f->lock, NULL);
+	pthread_mutex_init(&f->adopt_lock, NULL);
 	pthread_mutex_init(&f->merge_lock, NULL);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -483,6 +572,7 @@ void follow_free(struct follow *f)
 		return;
 	pthread_cond_destroy(&f->wake);
 	pthread_mutex_destroy(&f->merge_lock);
+	pthread_mutex_destroy(&f->adopt_lock);
 	pthread_mutex_destroy(&f->lock);
 	free(f);
 }

@@ -1,6 +1,6 @@
 /*
  * Cells in a power-of-two table, at most two thirds used. A removed cell keeps its place so that probes go on
- * past it, until the next growth.
+ * past it, until the table is made anew.
  */
 #include "fs/store/keymap.h"
 
@@ -22,10 +22,21 @@ static void put_cell(struct keymap *m, uint64_t hash, uint64_t item)
 	m->used++;
 }
 
-static int grow(struct keymap *m)
+static size_t count_items(const struct keymap *m)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->cap; i++)
+		n += m->cell[i].item < REMOVED;
+	return n;
+}
+
+/* A table that is full of removed cells keeps its size: what comes and goes must not make it grow for ever.
+ */
+static int renew(struct keymap *m)
 {
 	struct keymap old = *m;
-	size_t cap = old.cap ? old.cap * 2 : 1024;
+	size_t cap = !old.cap ? 1024 : count_items(m) > old.cap / 3 ? old.cap * 2 : old.cap;
 
 	m->cell = malloc(cap * sizeof(*m->cell));
 	if (!m->cell) {
@@ -71,7 +82,7 @@ uint64_t keymap_next(const struct keymap *m, uint64_t hash, size_t *at)
 
 int keymap_put(struct keymap *m, uint64_t hash, uint64_t item)
 {
-	if (m->used >= m->cap / 3 * 2 && grow(m))
+	if (m->used >= m->cap / 3 * 2 && renew(m))
 		return -ENOMEM;
 	put_cell(m, hash, item);
 	return 0;

@@ -135,6 +135,8 @@ static uint32_t take_from(struct queue_day *d, uint32_t max, uint64_t max_bytes,
 		out[n++] = number;
 	}
 	d->under_way += n;
+	if (!waits(d))
+		d->asked = 0;
 	return n;
 }
 
@@ -173,8 +175,11 @@ void queue_done(struct queue *q, int32_t day, uint32_t n)
 {
 	struct queue_day *d = exact(q, day);
 
-	if (d)
-		d->under_way -= n < d->under_way ? n : d->under_way;
+	if (!d)
+		return;
+	d->under_way -= n < d->under_way ? n : d->under_way;
+	if (!waits(d))
+		d->asked = 0; /* who asked has been served */
 }
 
 void queue_hold(struct queue *q, int32_t day, int64_t until)
@@ -203,6 +208,14 @@ bool queue_pending(struct queue *q, int32_t first, int32_t last, bool ask)
 	if (pending && ask)
 		q->asks++;
 	return pending;
+}
+
+bool queue_asked(const struct queue *q, int64_t now)
+{
+	for (size_t i = 0; i < q->n; i++)
+		if (q->day[i].n && q->day[i].asked && q->day[i].hold <= now)
+			return true;
+	return false;
 }
 
 bool queue_empty(const struct queue *q)

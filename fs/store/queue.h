@@ -41,5 +41,7 @@ void queue_hold(struct queue *q, int32_t day, int64_t until);
 /* Whether anything of days first..last, or without a day, waits or is under way. ask: put it first. */
 bool queue_pending(struct queue *q, int32_t first, int32_t last, bool ask);
 bool queue_empty(const struct queue *q);
+/* Whether somebody waits for something that could be taken now. */
+bool queue_asked(const struct queue *q, int64_t now);
 
 #endif

@@ -1,0 +1,822 @@
+/*
+ * Following a source that is in memory: the first index, what is new, changes, goes or fails, a cache that is
+ * shared, damaged, gone or not there, and stopping at any time.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "fs/log.h"
+#include "fs/store/follow.h"
+#include "tests/made.h"
+#include "tests/unit/folder.h"
+
+#define LOGS        "AWSLogs/111122223333/CloudTrail/eu-west-1/"
+#define OBJECTS_MAX 256
+#define LIMIT       60 /* seconds that anything may take */
+
+/* ---- a source in memory ---- */
+
+struct fake_object {
+	char key[96];
+	char text[200];
+	uint64_t version;
+	bool there;
+	unsigned fetched;
+};
+
+struct fake {
+	struct source base;
+	pthread_mutex_t lock;
+	pthread_cond_t cancel;
+	struct fake_object object[OBJECTS_MAX];
+	int n;
+	int list_error, fetch_error;
+	unsigned fetches_to_fail;
+	bool holds, cancelled; /* fetches wait until they are cancelled */
+	unsigned listings, fetches, held;
+};
+
+static struct source_object fake_shown(const struct fake_object *x)
+{
+	return (struct source_object){.key = x->key, .size = strlen(x->text), .mtime = 7, .tag = x->version};
+}
+
+static int fake_list(
+	struct source *s, int32_t day, const struct source_filter *filter, const struct source_sink *sink)
+{
+	struct fake *f = (struct fake *)s;
+	int err;
+
+	(void)day;
+	(void)filter;
+	pthread_mutex_lock(&f->lock);
+	err = f->list_error;
+	f->listings++;
+	for (int i = 0; i < f->n && !err; i++) {
+		struct source_object o = fake_shown(&f->object[i]);
+
+		if (f->object[i].there)
+			err = sink->object(sink->arg, &o);
+	}
+	pthread_mutex_unlock(&f->lock);
+	return err;
+}
+
+/* How the fetch of one object ends. */
+static int fake_get(struct fake *f, const struct source_object *o, char **ret)
+{
+	for (int i = 0; i < f->n; i++) {
+		struct fake_object *x = &f->object[i];
+
+		if (strcmp(x->key, o->key) || !x->there)
+			continue;
+		if (x->version != o->tag)
+			return -ESTALE;
+		x->fetched++;
+		*ret = strdup(x->text);
+		return *ret ? 0 : -ENOMEM;
+	}
+	return -ENOENT;
+}
+
+static void fake_fetch(
+	struct source *s, const struct source_object *o, size_t n, source_done *done, void *arg)
+{
+	struct fake *f = (struct fake *)s;
+
+	for (size_t i = 0; i < n; i++) {
+		char *data = NULL;
+		int err = 0;
+
+		pthread_mutex_lock(&f->lock);
+		f->fetches++;
+		f->held += f->holds;
+		while (f->holds && !f->cancelled)
+			pthread_cond_wait(&f->cancel, &f->lock);
+		if (f->cancelled) {
+			err = -ECANCELED;
+		} else if (f->fetches_to_fail) {
+			f->fetches_to_fail--;
+			err = f->fetch_error;
+		} else {
+			err = fake_get(f, &o[i], &data);
+		}
+		pthread_mutex_unlock(&f->lock);
+		done(arg, i, err, data, data ? strlen(data) : 0, err ? "as the test wants" : NULL);
+	}
+}
+
+static void fake_cancel(struct source *s)
+{
+	struct fake *f = (struct fake *)s;
+
+	pthread_mutex_lock(&f->lock);
+	f->cancelled = true;
+	pthread_cond_broadcast(&f->cancel);
+	pthread_mutex_unlock(&f->lock);
+}
+
+static const struct source_ops fake_ops = {.list = fake_list, .fetch = fake_fetch, .cancel = fake_cancel};
+
+/* Puts an object there, or another version of it. One event each. */
+static void put(struct fake *f, const char *key)
+{
+	struct fake_object *x = f->object;
+
+	pthread_mutex_lock(&f->lock);
+	while (x < f->object + f->n && strcmp(x->key, key))
+		x++;
+	assert_true(x < f->object + OBJECTS_MAX);
+	if (x == f->object + f->n)
+		f->n++;
+	snprintf(x->key, sizeof(x->key), "%s", key);
+	x->there = true;
+	x->version++;
+	snprintf(x->text, sizeof(x->text),
+		"{\"Records\":[{\"eventTime\":\"2025-06-19T09:10:23Z\",\"eventName\":\"E\",\"eventID\":\"%s "
+		"%u\"}]}",
+		key, (unsigned)x->version);
+	pthread_mutex_unlock(&f->lock);
+}
+
+static void take_away(struct fake *f, const char *key)
+{
+	pthread_mutex_lock(&f->lock);
+	for (int i = 0; i < f->n; i++)
+		if (!strcmp(f->object[i].key, key))
+			f->object[i].there = false;
+	pthread_mutex_unlock(&f->lock);
+}
+
+/* Logs of n days, two a day, and some without a day. */
+static void put_many(struct fake *f, int days)
+{
+	for (int i = 0; i < days; i++) {
+		char key[96];
+
+		snprintf(key, sizeof(key), LOGS "2025/06/%02d/a.json", 1 + i);
+		put(f, key);
+		snprintf(key, sizeof(key), LOGS "2025/06/%02d/b.json", 1 + i);
+		put(f, key);
+		snprintf(key, sizeof(key), "loose/%d.json", i);
+		put(f, key);
+	}
+	put(f, "notes.txt");
+}
+
+static void set_failing(struct fake *f, unsigned fetches, int error)
+{
+	pthread_mutex_lock(&f->lock);
+	f->fetches_to_fail = fetches;
+	f->fetch_error = error;
+	pthread_mutex_unlock(&f->lock);
+}
+
+static void set_list_error(struct fake *f, int error)
+{
+	pthread_mutex_lock(&f->lock);
+	f->list_error = error;
+	pthread_mutex_unlock(&f->lock);
+}
+
+static unsigned fetches(struct fake *f)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&f->lock);
+	n = f->fetches;
+	pthread_mutex_unlock(&f->lock);
+	return n;
+}
+
+static unsigned wanted(struct fake *f)
+{
+	unsigned n = 0;
+
+	for (int i = 0; i < f->n; i++)
+		n += f->object[i].there && strstr(f->object[i].key, ".json");
+	return n;
+}
+
+static void fake_begin(struct fake *f)
+{
+	memset(f, 0, sizeof(*f));
+	f->base.ops = &fake_ops;
+	f->base.id = (char *)"fake:";
+	pthread_mutex_init(&f->lock, NULL);
+	pthread_cond_init(&f->cancel, NULL);
+}
+
+static void fake_end(struct fake *f)
+{
+	pthread_cond_destroy(&f->cancel);
+	pthread_mutex_destroy(&f->lock);
+}
+
+/* ---- a mount ---- */
+
+struct mount {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	struct fake *fake;
+	struct cache *cache;
+	struct catalog *catalog;
+	struct follow *follow;
+	uint64_t want; /* what a condition asks for */
+};
+
+static void changed(void *arg)
+{
+	struct mount *m = arg;
+
+	pthread_mutex_lock(&m->lock);
+	pthread_cond_broadcast(&m->changed);
+	pthread_mutex_unlock(&m->lock);
+}
+
+/* Starts to follow; folder NULL: without a cache. */
+static void mount_begin(struct mount *m, struct fake *f, const struct folder *folder)
+{
+	const struct follow_options options = {.refresh = 0, .readers = 3};
+
+	*m = (struct mount){.fake = f};
+	pthread_mutex_init(&m->lock, NULL);
+	pthread_cond_init(&m->changed, NULL);
+	pthread_mutex_lock(&f->lock);
+	f->cancelled = false;
+	pthread_mutex_unlock(&f->lock);
+	if (folder)
+		assert_int_equal(cache_open(folder->path, "fake:", &m->cache), 0);
+	assert_int_equal(catalog_new(NULL, false, changed, m, &m->catalog), 0);
+	assert_int_equal(follow_new(&f->base, m->cache, m->catalog, &options, &m->follow), 0);
+	assert_int_equal(follow_start(m->follow), 0);
+}
+
+static void mount_end(struct mount *m)
+{
+	follow_stop(m->follow);
+	follow_free(m->follow);
+	catalog_free(m->catalog);
+	cache_free(m->cache);
+	pthread_cond_destroy(&m->changed);
+	pthread_mutex_destroy(&m->lock);
+}
+
+/* Waits until a condition holds. Not all of them are announced, so it is asked anew now and then. */
+static void wait_until(struct mount *m, bool (*holds)(struct mount *m), const char *what)
+{
+	time_t end = time(NULL) + LIMIT;
+
+	pthread_mutex_lock(&m->lock);
+	while (!holds(m)) {
+		struct timespec t;
+
+		if (time(NULL) > end)
+			fail_msg("not within %d s: %s", LIMIT, what);
+		clock_gettime(CLOCK_REALTIME, &t);
+		t.tv_nsec += 50000000;
+		t.tv_sec += t.tv_nsec / 1000000000;
+		t.tv_nsec %= 1000000000;
+		pthread_cond_timedwait(&m->changed, &m->lock, &t);
+	}
+	pthread_mutex_unlock(&m->lock);
+}
+
+/* The wanted number of listings is done and nothing waits. */
+static bool is_complete(struct mount *m)
+{
+	struct catalog_counts c = catalog_counts(m->catalog);
+
+	return c.complete && c.listings >= m->want;
+}
+
+static void wait_complete(struct mount *m, uint64_t listings)
+{
+	m->want = listings;
+	wait_until(m, is_complete, "complete");
+}
+
+/* Lists again, and waits for the end of it. */
+static void refresh(struct mount *m)
+{
+	uint64_t listings = catalog_counts(m->catalog).listings;
+
+	follow_refresh(m->follow);
+	wait_complete(m, listings + 1);
+}
+
+/* Live rows: events that are shown. */
+static uint64_t live_rows(struct mount *m)
+{
+	struct snapshot *s = catalog_snapshot(m->catalog);
+	uint64_t n = 0;
+
+	assert_non_null(s);
+	for (size_t i = 0; i < s->n; i++)
+		for (uint32_t row = 0; row < segment_rows(s->part[i]->seg); row++)
+			n += part_row_live(s->part[i], row);
+	snapshot_unref(s);
+	return n;
+}
+
+static void check_all_there(struct mount *m)
+{
+	struct catalog_counts c = catalog_counts(m->catalog);
+
+	assert_int_equal(live_rows(m), wanted(m->fake));
+	assert_int_equal(c.failed + c.damaged + c.waiting + c.problems, 0);
+	assert_false(catalog_pending(m->catalog, INT32_MIN, INT32_MAX));
+}
+
+/* ---- one mount ---- */
+
+static void everything_is_read_once(void **state)
+{
+	static struct fake f;
+	struct mount m;
+
+	(void)state;
+	fake_begin(&f);
+	put_many(&f, 20);
+	mount_begin(&m, &f, NULL);
+	wait_complete(&m, 1);
+	check_all_there(&m);
+	for (int i = 0; i < f.n; i++)
+		assert_int_equal(f.object[i].fetched, strstr(f.object[i].key, ".json") != NULL);
+	refresh(&m);
+	assert_int_equal(fetches(&f), 60);
+	check_all_there(&m);
+	mount_end(&m);
+	fake_end(&f);
+}
+
+static unsigned count_news(struct mount *m)
+{
+	struct news *all = catalog_take_news(m->catalog);
+	unsigned n = 0;
+
+	for (struct news *x = all; x; x = x->next)
+		n++;
+	news_free(all);
+	return n;
+}
+
+static void a_refresh_finds_what_is_new(void **state)
+{
+	static struct fake f;
+	struct mount m;
+
+	(void)state;
+	fake_begin(&f);
+	put_many(&f, 3);
+	mount_begin(&m, &f, NULL);
+	wait_complete(&m, 1);
+	assert_int_equal(count_news(&m), 0);
+	put(&f, LOGS "2025/06/01/new.json");
+	put(&f, LOGS "2025/06/02/a.json"); /* another version */
+	take_away(&f, "loose/1.json");
+	refresh(&m);
+	check_all_there(&m);
+	assert_int_equal(count_news(&m), 2);
+	assert_int_equal(fetches(&f), 11);
+	take_away(&f, LOGS "2025/06/01/new.json");
+	refresh(&m);
+	check_all_there(&m);
+	put(&f, LOGS "2025/06/01/new.json");
+	refresh(&m);
+	check_all_there(&m);
+	mount_end(&m);
+	fake_end(&f);
+}
+
+static void what_could_not_be_fetched_is_tried_again(void **state)
+{
+	static struct fake f;
+	struct mount m;
+
+	(void)state;
+	fake_begin(&f);
+	put_many(&f, 5);
+	set_failing(&f, 4, -EIO);
+	mount_begin(&m, &f, NULL);
+	wait_complete(&m, 1);
+	assert_int_equal(catalog_counts(m.catalog).failed, 4);
+	assert_int_equal(catalog_counts(m.catalog).problems, 4);
+	assert_int_equal(live_rows(&m), 11);
+	refresh(&m);
+	check_all_there(&m);
+	mount_end(&m);
+	fake_end(&f);
+}
+
+static void what_is_denied_is_a_fact(void **state)
+{
+	static struct fake f;
+	struct mount m;
+
+	(void)state;
+	fake_begin(&f);
+	put(&f, "a.json");
+	set_failing(&f, 1, -EACCES);
+	mount_begin(&m, &f, NULL);
+	wait_complete(&m, 1);
+	assert_int_equal(catalog_counts(m.catalog).damaged, 1);
+	assert_int_equal(catalog_object_now(m.catalog, 0).error, -EACCES);
+	mount_end(&m);
+	fake_end(&f);
+}
+
+static bool list_has_failed(struct mount *m)
+{
+	return catalog_list_error(m->catalog) == -ENETUNREACH;
+}
+
+static void a_listing_that_fails_says_why(void **state)
+{
+	static struct fake f;
+	struct mount m;
+
+	(void)state;
+	fake_begin(&f);
+	put_many(&f, 2);
+	set_list_error(&f, -ENETUNREACH);
+	mount_begin(&m, &f, NULL);
+	wait_until(&m, list_has_failed, "the listing has failed");
+	assert_true(catalog_pending(m.catalog, 0, 0));
+	set_list_error(&f, 0);
+	refresh(&m);
+	check_all_there(&m);
+	mount_end(&m);
+	fake_end(&f);
+}
+
+static bool listed_often(struct mount *m)
+{
+	bool often;
+
+	pthread_mutex_lock(&m->fake->lock);
+	often = m->fake->listings >= m->want;
+	pthread_mutex_unlock(&m->fake->lock);
+	return often;
+}
+
+static void what_is_known_outlives_a_failed_listing(void **state)
+{
+	static struct fake f;
+	struct mount m;
+
+	(void)state;
+	fake_begin(&f);
+	put_many(&f, 2);
+	mount_begin(&m, &f, NULL);
+	wait_complete(&m, 1);
+	set_list_error(&f, -EIO);
+	m.want = 2;
+	follow_refresh(m.follow);
+	wait_until(&m, listed_often, "listed again");
+	assert_int_equal(catalog_list_error(m.catalog), 0);
+	check_all_there(&m);
+	set_list_error(&f, 0);
+	refresh(&m);
+	check_all_there(&m);
+	mount_end(&m);
+	fake_end(&f);
+}
+
+static bool somebody_fetches(struct mount *m)
+{
+	bool held;
+
+	pthread_mutex_lock(&m->fake->lock);
+	held = m->fake->held > 0;
+	pthread_mutex_unlock(&m->fake->lock);
+	return held;
+}
+
+static void stopping_ends_what_is_under_way(void **state)
+{
+	static struct fake f;
+	struct mount m;
+
+	(void)state;
+	fake_begin(&f);
+	put_many(&f, 10);
+	f.holds = true;
+	mount_begin(&m, &f, NULL);
+	wait_until(&m, somebody_fetches, "a fetch is under way");
+	assert_true(catalog_pending(m.catalog, INT32_MIN, INT32_MAX));
+	mount_end(&m);
+	/* And at once, before anything has begun. */
+	mount_begin(&m, &f, NULL);
+	mount_end(&m);
+	fake_end(&f);
+}
+
+/* ---- the cache ---- */
+
+/* How many files the cache's folder holds. */
+static int count_file(void *arg, const char *name, const char *path)
+{
+	(void)name;
+	(void)path;
+	++*(int *)arg;
+	return 0;
+}
+
+static int files_of(const struct folder *folder)
+{
+	struct cache *c;
+	int n = 0;
+
+	assert_int_equal(cache_open(folder->path, "fake:", &c), 0);
+	assert_int_equal(cache_list(c, count_file, &n), 0);
+	cache_free(c);
+	return n;
+}
+
+static void the_next_mount_reads_nothing(void **state)
+{
+	static struct fake f;
+	struct folder folder;
+	struct mount m;
+
+	(void)state;
+	folder_make(&folder);
+	fake_begin(&f);
+	put_many(&f, 10);
+	for (int round = 0; round < 3; round++) {
+		mount_begin(&m, &f, &folder);
+		wait_complete(&m, 1);
+		check_all_there(&m);
+		mount_end(&m);
+		assert_int_equal(fetches(&f), 30);
+	}
+	put(&f, "loose/new.json");
+	mount_begin(&m, &f, &folder);
+	wait_complete(&m, 1);
+	check_all_there(&m);
+	mount_end(&m);
+	assert_int_equal(fetches(&f), 31);
+	fake_end(&f);
+	folder_remove(&folder);
+}
+
+static bool is_merged(struct mount *m)
+{
+	return catalog_counts(m->catalog).parts <= 8;
+}
+
+/* Segments become few however many refreshes bring one object each, and none is lost in it. */
+static void segments_are_merged(void **state)
+{
+	static struct fake f;
+	struct folder folder;
+	struct mount m;
+
+	(void)state;
+	folder_make(&folder);
+	fake_begin(&f);
+	put_many(&f, 1);
+	mount_begin(&m, &f, &folder);
+	wait_complete(&m, 1);
+	for (int i = 0; i < 20; i++) {
+		char key[64];
+
+		snprintf(key, sizeof(key), "more/%d.json", i);
+		put(&f, key);
+		if (i % 5 == 4)
+			take_away(&f, "more/1.json");
+		refresh(&m);
+		check_all_there(&m);
+	}
+	wait_until(&m, is_merged, "few segments");
+	mount_end(&m);
+	mount_begin(&m, &f, &folder);
+	wait_complete(&m, 1);
+	check_all_there(&m);
+	mount_end(&m);
+	assert_int_equal(fetches(&f), 23);
+	fake_end(&f);
+	folder_remove(&folder);
+}
+
+static int spoil(void *arg, const char *name, const char *path)
+{
+	int fd = open(path, O_WRONLY);
+
+	(void)arg;
+	(void)name;
+	assert_true(fd >= 0);
+	assert_int_equal(pwrite(fd, "spoilt", 6, 100), 6);
+	close(fd);
+	return -ECANCELED; /* one is enough */
+}
+
+static void a_spoilt_file_is_read_again(void **state)
+{
+	static struct fake f;
+	struct folder folder;
+	struct cache *c;
+	struct mount m;
+	unsigned before;
+	int files;
+
+	(void)state;
+	folder_make(&folder);
+	fake_begin(&f);
+	put_many(&f, 5);
+	mount_begin(&m, &f, &folder);
+	wait_complete(&m, 1);
+	mount_end(&m);
+	before = fetches(&f);
+	files = files_of(&folder);
+	assert_true(files > 1);
+	assert_int_equal(cache_open(folder.path, "fake:", &c), 0);
+	cache_list(c, spoil, NULL);
+	cache_free(c);
+	mount_begin(&m, &f, &folder);
+	wait_complete(&m, 1);
+	check_all_there(&m);
+	mount_end(&m);
+	assert_true(fetches(&f) > before && fetches(&f) < 2 * before);
+	fake_end(&f);
+	folder_remove(&folder);
+}
+
+/* The folder is removed under the mount: nothing can be written, and what was read is still there. */
+static void without_room_it_goes_on_in_memory(void **state)
+{
+	static struct fake f;
+	struct folder folder;
+	struct mount m;
+
+	(void)state;
+	folder_make(&folder);
+	fake_begin(&f);
+	put_many(&f, 3);
+	mount_begin(&m, &f, &folder);
+	wait_complete(&m, 1);
+	folder_remove(&folder);
+	put(&f, "more/1.json");
+	refresh(&m);
+	put(&f, "more/2.json");
+	take_away(&f, "loose/1.json");
+	refresh(&m);
+	check_all_there(&m);
+	assert_int_equal(fetches(&f), 11);
+	mount_end(&m);
+	fake_end(&f);
+	folder_remove(&folder);
+}
+
+static void set_file_size_limit(rlim_t limit)
+{
+	struct rlimit r;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &r), 0);
+	r.rlim_cur = limit < r.rlim_max ? limit : r.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &r), 0);
+}
+
+/* Files can still be read and removed, but not written: what is on the disk is not given up for a merged
+ * segment that would be in memory alone. */
+static void a_full_disk_keeps_what_it_has(void **state)
+{
+	static struct fake f;
+	struct folder folder;
+	struct mount m;
+
+	(void)state;
+	folder_make(&folder);
+	fake_begin(&f);
+	put_many(&f, 3);
+	mount_begin(&m, &f, &folder);
+	wait_complete(&m, 1);
+	refresh(&m);
+	refresh(&m); /* the listing before has merged what there was */
+	signal(SIGXFSZ, SIG_IGN);
+	set_file_size_limit(0);
+	put(&f, "loose/new.json");
+	refresh(&m);
+	refresh(&m);
+	refresh(&m);
+	set_file_size_limit(RLIM_INFINITY);
+	check_all_there(&m);
+	mount_end(&m);
+	mount_begin(&m, &f, &folder);
+	wait_complete(&m, 1);
+	check_all_there(&m);
+	mount_end(&m);
+	for (int i = 0; i < f.n; i++)
+		assert_true(f.object[i].fetched <= 1 || !strcmp(f.object[i].key, "loose/new.json"));
+	fake_end(&f);
+	folder_remove(&folder);
+}
+
+static void what_fails_leaves_no_files(void **state)
+{
+	static struct fake f;
+	struct folder folder;
+	struct mount m;
+
+	(void)state;
+	folder_make(&folder);
+	fake_begin(&f);
+	put_many(&f, 3);
+	set_failing(&f, 9, -EIO);
+	mount_begin(&m, &f, &folder);
+	wait_complete(&m, 1);
+	assert_int_equal(files_of(&folder), 0);
+	refresh(&m);
+	check_all_there(&m);
+	mount_end(&m);
+	fake_end(&f);
+	folder_remove(&folder);
+}
+
+/* Two mounts of one source and one cache, while objects come, change and go: each is read once by one of
+ * them, and what is in the source is in the cache in the end. */
+static void two_mounts_share_the_work(void **state)
+{
+	static struct fake f;
+	struct folder folder;
+	struct mount a, b, c;
+
+	(void)state;
+	folder_make(&folder);
+	fake_begin(&f);
+	put_many(&f, 12);
+	mount_begin(&a, &f, &folder);
+	mount_begin(&b, &f, &folder);
+	wait_complete(&a, 1);
+	wait_complete(&b, 1);
+	check_all_there(&a);
+	check_all_there(&b);
+	for (int round = 0; round < 10; round++) {
+		char key[64];
+		uint64_t listings = catalog_counts(b.catalog).listings;
+
+		for (int i = 0; i < 3; i++) {
+			snprintf(key, sizeof(key), "round/%d.json", round * 2 + i);
+			put(&f, key);
+		}
+		snprintf(key, sizeof(key), "round/%d.json", round);
+		if (round % 3 == 2)
+			take_away(&f, key);
+		follow_refresh(b.follow); /* both at a time */
+		refresh(&a);
+		wait_complete(&b, listings + 1);
+		check_all_there(&a);
+		check_all_there(&b);
+	}
+	mount_end(&a);
+	mount_end(&b);
+	for (int i = 0; i < f.n; i++)
+		if (f.object[i].fetched > f.object[i].version)
+			fail_msg("%s was read %u times", f.object[i].key, f.object[i].fetched);
+	assert_true(files_of(&folder) > 0);
+	{
+		unsigned before = fetches(&f);
+
+		mount_begin(&c, &f, &folder);
+		wait_complete(&c, 1);
+		check_all_there(&c);
+		assert_int_equal(fetches(&f), before);
+		mount_end(&c);
+	}
+	fake_end(&f);
+	folder_remove(&folder);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(everything_is_read_once),
+		cmocka_unit_test(a_refresh_finds_what_is_new),
+		cmocka_unit_test(what_could_not_be_fetched_is_tried_again),
+		cmocka_unit_test(what_is_denied_is_a_fact),
+		cmocka_unit_test(a_listing_that_fails_says_why),
+		cmocka_unit_test(what_is_known_outlives_a_failed_listing),
+		cmocka_unit_test(stopping_ends_what_is_under_way),
+		cmocka_unit_test(the_next_mount_reads_nothing),
+		cmocka_unit_test(segments_are_merged),
+		cmocka_unit_test(a_spoilt_file_is_read_again),
+		cmocka_unit_test(without_room_it_goes_on_in_memory),
+		cmocka_unit_test(a_full_disk_keeps_what_it_has),
+		cmocka_unit_test(what_fails_leaves_no_files),
+		cmocka_unit_test(two_mounts_share_the_work),
+	};
+
+	log_set_level(LOG_LEVEL_ERROR);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
