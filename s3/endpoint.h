@@ -14,6 +14,7 @@ struct endpoint_options {
 	const char *bucket, *region;
 	const char *url; /* custom endpoint, or NULL: AWS's */
 	bool path_style, dualstack, fips;
+	bool virtual_host; /* of a custom endpoint too: addressing_style = virtual */
 };
 
 struct endpoint {
@@ -23,10 +24,9 @@ struct endpoint {
 			     ends in '/' */
 };
 
-/* -EINVAL: a URL or bucket that cannot be; reason (room for 160) says why. Access-point aliases (…-s3alias)
- * are buckets; a dotted bucket over https goes into the path of AWS's host (the certificate does not cover
- * it); custom endpoints: path style for IP addresses and where path_style, else virtual-hosted as the AWS
- * command line does it. */
+/* -EINVAL: a URL, bucket or region that cannot be; reason (room for 160) says why. Access-point aliases
+ * (…-s3alias) are buckets. A dotted bucket over https goes into the path: AWS's certificate does not cover
+ * it. Custom endpoints: the path, as in the AWS command line, unless virtual_host and the host is a name. */
 int endpoint_make(const struct endpoint_options *o, struct endpoint *ret, char reason[160]);
 
 /* Whether a redirect's host may be followed with credentials: the same custom endpoint, or a host of AWS's S3

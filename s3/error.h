@@ -17,17 +17,17 @@ struct error_xml {
 	char code[64], message[256], region[64], endpoint[256], request_id[128], bucket[80], server_time[40];
 };
 
-/* Reads one, whatever it is: 0; -EBADMSG when it is no error document (and then *ret is empty). */
+/* Reads one, whatever it is: 0; -EBADMSG when it is no error document, -ENOMEM (and then *ret is empty). */
 int error_parse(const char *data, size_t len, struct error_xml *ret);
 
 struct error_meaning {
-	int error; /* negative errno */
-	enum retry_kind kind;
+	int error;            /* negative errno */
+	enum retry_kind kind; /* AT_ONCE: after the clock, the region or the credentials were mended */
 	const char *try_this; /* a sentence, "" */
 };
 
-/* code "" where there was no document (HEAD, a proxy's page). listing: the request was a listing, else it was
- * for an object. */
+/* code and message "" where there was no document (HEAD, a proxy's page). listing: the request was a listing,
+ * else it was for an object. */
 struct error_meaning error_mean(int status, const char *code, const char *message, int listing);
 
 #endif

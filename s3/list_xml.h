@@ -21,10 +21,10 @@ struct list_page {
 };
 
 /*
- * Calls the sink for each entry, in the page's order. -EBADMSG: not such a page, cut off, a key over
- * S3_KEY_MAX bytes or with a NUL, a size that is no number, an entity bomb...; reason (room for 160) says
- * which. A negative return of the sink ends it and is returned. Entries were given to the sink before an
- * error is found: the caller drops them. Keys are decoded once where EncodingType is url.
+ * Calls the sink for each entry, in the page's order, when all of the page was read well. -EBADMSG: not such
+ * a page, cut off, a key over S3_KEY_MAX bytes or with a NUL, a size that is no number, an entity bomb...;
+ * reason (room for 160) says which, and the sink was not called. A negative return of the sink ends it and is
+ * returned, with an empty reason. Keys are decoded once where EncodingType is url.
  */
 int list_xml_parse(const char *data, size_t len, const struct s3_list_sink *sink, struct list_page *ret,
 	char reason[160]);

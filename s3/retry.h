@@ -16,8 +16,10 @@ enum retry_kind {
 	RETRY_AT_ONCE /* clock, region, credentials: once each */
 };
 
-#define RETRY_ATTEMPTS 10
-#define RETRY_QUOTA    500
+#define RETRY_ATTEMPTS       10
+#define RETRY_QUOTA          500
+#define RETRY_COST_TRANSIENT 14
+#define RETRY_COST_THROTTLED 5
 
 /* tokens: 0 .. RETRY_QUOTA; begins full. */
 struct retry_quota {
@@ -25,7 +27,7 @@ struct retry_quota {
 };
 
 /* Milliseconds before attempt n (2 = the first repeat), or -1: no more. random: 0 .. 2^32 - 1. after: seconds
- * the server asked for, or -1. Takes tokens from the quota. */
+ * the server asked for, or -1; more than 20 are not granted. Takes RETRY_COST_... tokens from the quota. */
 int retry_delay(struct retry_quota *q, enum retry_kind kind, unsigned n, uint32_t random, int after,
 	int max_attempts);
 /* A request succeeded: tokens come back. cost: what its retries took, 0 when none. */

@@ -40,7 +40,9 @@ void s3_free(struct s3 *s);  /* cancels, joins */
 void s3_cancel(struct s3 *s);
 /* Reads credentials again at the next request. */
 void s3_reload(struct s3 *s);
-/* The endpoint's host and the bucket, for names in the cache: borrowed. */
+/* The custom endpoint's HOST[:PORT], or s3.amazonaws.com whatever the region, for names in the cache:
+ * borrowed.
+ */
 const char *s3_host(const struct s3 *s);
 
 /* How a request ended. status 0: no answer. error: see error.h's table. message: bucket, key, status, S3
@@ -48,6 +50,7 @@ const char *s3_host(const struct s3 *s);
 struct s3_result {
 	int error, status;
 	char code[64], message[S3_MESSAGE_MAX];
+	char etag[160]; /* of a get: the object's, without quotes */
 };
 
 struct s3_object {
