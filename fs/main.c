@@ -27,6 +27,7 @@
 #include "fs/mountpoint.h"
 #include "fs/print.h"
 #include "fs/progress.h"
+#include "fs/source_cached.h"
 #include "fs/store/follow.h"
 
 #define DAY_SECONDS 86400
@@ -46,6 +47,8 @@ struct app {
 	struct source_filter filter;
 	struct source *source;
 	struct cache *cache;
+	struct packs *packs; /* of a bucket */
+	struct listings *listings;
 	struct catalog *catalog;
 	struct days *days;
 	struct view *view;
@@ -164,16 +167,31 @@ static struct source_filter filter_of(const struct config *c)
 	};
 }
 
+static int open_bucket(struct app *a, char error[TEXT_MAX])
+{
+	const struct config *c = a->config;
+	struct source_s3_options options = {
+		.bucket = c->bucket,
+		.prefix = c->prefix,
+		.endpoint_url = c->endpoint_url,
+		.region = c->region,
+		.profile = c->profile,
+		.expected_bucket_owner = c->expected_bucket_owner,
+		.ca_bundle = c->ca_bundle,
+		.no_sign_request = c->no_sign_request,
+		.request_payer = c->request_payer,
+		.force_path_style = c->force_path_style,
+		.connections = c->connections,
+		.timeout = c->timeout,
+	};
+	return source_s3_open(&options, &a->source, error);
+}
+
 static int open_source(struct app *a, char error[TEXT_MAX])
 {
 	const struct config *c = a->config;
-	if (c->bucket != NULL) {
-		snprintf(error, TEXT_MAX,
-			"%s: buckets are not supported in this build yet; `aws s3 sync` it to a directory "
-			"and mount that",
-			c->source);
-		return -ENOTSUP;
-	}
+	if (c->bucket != NULL)
+		return open_bucket(a, error);
 	const char *skip[] = {c->cache_dir, c->mountpoint, NULL};
 	int ret = source_dir_open(c->source, c->cache_dir != NULL ? skip : skip + 1, &a->source);
 	if (ret < 0)
@@ -191,6 +209,19 @@ static void open_cache(struct app *a)
 	}
 }
 
+/* What was fetched from a bucket, and how it was listed, is kept. */
+static int open_kept(struct app *a)
+{
+	struct source *bucket = a->source;
+	int ret = packs_open(a->cache, a->config->cache_size, &a->packs);
+	if (ret == 0)
+		ret = listings_open(a->cache, &a->listings);
+	if (ret < 0)
+		return ret;
+	source_s3_keep(bucket, a->listings);
+	return source_cached_new(bucket, a->packs, a->listings, a->config->offline, &a->source);
+}
+
 static int open_stack(struct app *a, char error[TEXT_MAX])
 {
 	a->filter = filter_of(a->config);
@@ -205,7 +236,10 @@ static int open_stack(struct app *a, char error[TEXT_MAX])
 		.offline = a->config->offline,
 		.layout_only = layout_only,
 	};
-	ret = catalog_new(&a->filter, layout_only, woken, a, &a->catalog);
+	if (a->config->bucket != NULL)
+		ret = open_kept(a);
+	if (ret == 0)
+		ret = catalog_new(&a->filter, layout_only, woken, a, &a->catalog);
 	if (ret == 0)
 		ret = follow_new(a->source, a->cache, a->catalog, &options, &a->follow);
 	if (ret == 0)
@@ -227,6 +261,7 @@ static int open_tree(struct app *a, char error[TEXT_MAX])
 		.dir_mode = c->dir_mode,
 		.file_mode = c->file_mode,
 		.source = c->source,
+		.packs = a->packs,
 		.metrics = a->mount != NULL ? mount_metrics : NULL,
 		.metrics_arg = a->mount,
 	};
@@ -262,9 +297,11 @@ static void close_stack(struct app *a)
 	view_free(a->view);
 	days_free(a->days);
 	catalog_free(a->catalog);
-	cache_free(a->cache);
 	if (a->source != NULL)
 		source_free(a->source);
+	packs_free(a->packs);
+	listings_free(a->listings);
+	cache_free(a->cache);
 }
 
 /* ---- mounting ---- */
@@ -286,6 +323,7 @@ static void *heed_signals(void *arg)
 		if (ending)
 			return NULL;
 		if (signal == SIGHUP) {
+			source_reload(a->source);
 			follow_refresh(a->follow);
 		} else if (signal > 0) {
 			end_in_time();
@@ -294,15 +332,26 @@ static void *heed_signals(void *arg)
 	}
 }
 
+/* Why the source cannot be listed. */
+static void say_unlisted(struct app *a, int reason, char error[TEXT_MAX])
+{
+	source_explain(a->source, error);
+	if (error[0] == '\0')
+		snprintf(error, TEXT_MAX, "cannot list %s: %s", a->config->source, strerror(-reason));
+}
+
 /* Waits until it is known what the source holds. false: it cannot be listed, or the end has come. */
 static bool await_listing(struct app *a, char error[TEXT_MAX])
 {
 	uint64_t wakes = 0;
+	int failed = a->config->offline ? 0 : source_check(a->source);
 	int64_t end = now_ms() + LISTED_MS;
-	while (!catalog_listed(a->catalog)) {
-		int failed = catalog_list_error(a->catalog);
+	while (failed != 0 || !catalog_listed(a->catalog)) {
+		failed = failed != 0 ? failed : catalog_list_error(a->catalog);
+		if (failed == -ECANCELED)
+			return false;
 		if (failed != 0) {
-			snprintf(error, TEXT_MAX, "cannot list %s: %s", a->config->source, strerror(-failed));
+			say_unlisted(a, failed, error);
 			return false;
 		}
 		int64_t left = end - now_ms();
@@ -461,6 +510,8 @@ static int act_print(struct app *a)
 	if (ret == 0) {
 		ret = print_path(a->print, a->tree, a->config->print_path, STDOUT_FILENO);
 		snprintf(error, sizeof(error), "%s: %s", a->config->print_path, strerror(-ret));
+		if (ret < 0 && catalog_list_error(a->catalog) != 0)
+			say_unlisted(a, catalog_list_error(a->catalog), error);
 	}
 	if (ret < 0)
 		fprintf(stderr, "trailfs: %s\n", error);

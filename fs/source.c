@@ -52,3 +52,26 @@ void source_free(struct source *s)
 	if (s)
 		s->ops->free(s);
 }
+
+int source_check(struct source *s)
+{
+	return s->ops->check ? s->ops->check(s) : 0;
+}
+
+void source_reload(struct source *s)
+{
+	if (s->ops->reload)
+		s->ops->reload(s);
+}
+
+void source_explain(struct source *s, char message[SOURCE_MESSAGE_MAX])
+{
+	message[0] = '\0';
+	if (s->ops->explain)
+		s->ops->explain(s, message);
+}
+
+struct source_requests source_requests(struct source *s)
+{
+	return s->ops->requests ? s->ops->requests(s) : (struct source_requests){0};
+}

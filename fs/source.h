@@ -13,10 +13,11 @@
 
 #include "render/key.h"
 
-#define SOURCE_KEY_MAX    4096 /* bytes of a key; S3 allows 1,024, a directory PATH_MAX */
-#define SOURCE_REASON_MAX 160
-#define SOURCE_FETCH_MAX  (1ull << 30) /* bytes of an object that is fetched whole */
-#define SOURCE_ALL_DAYS   INT32_MAX
+#define SOURCE_KEY_MAX     4096 /* bytes of a key; S3 allows 1,024, a directory PATH_MAX */
+#define SOURCE_REASON_MAX  160
+#define SOURCE_MESSAGE_MAX 1024
+#define SOURCE_FETCH_MAX   (1ull << 30) /* bytes of an object that is fetched whole */
+#define SOURCE_ALL_DAYS    INT32_MAX
 
 /* An object as a listing shows it. key is borrowed for the call. */
 struct source_object {
@@ -57,6 +58,12 @@ struct source {
 	char *id; /* names the source in the cache: "dir:/abs/path" or "s3://host/bucket/prefix" */
 };
 
+/* What a bucket was asked, since the start. A folder asks nothing. */
+struct source_requests {
+	uint64_t gets, lists, retries, throttled, failed, bytes;
+	unsigned in_flight;
+};
+
 struct source_ops {
 	int (*list)(
 		struct source *s, int32_t day, const struct source_filter *f, const struct source_sink *sink);
@@ -66,6 +73,11 @@ struct source_ops {
 		size_t *ret_n);
 	void (*cancel)(struct source *s);
 	void (*free)(struct source *s);
+	/* May be NULL: see the verbs. */
+	int (*check)(struct source *s);
+	void (*reload)(struct source *s);
+	void (*explain)(struct source *s, char message[SOURCE_MESSAGE_MAX]);
+	struct source_requests (*requests)(struct source *s);
 };
 
 /*
@@ -88,8 +100,38 @@ int source_read(
 void source_cancel(struct source *s);
 void source_free(struct source *s);
 
+/* Whether it is there and can be listed at all: 0, or why not, which source_explain() says. A folder was
+ * opened.
+ */
+int source_check(struct source *s);
+/* Reads credentials again at the next request. */
+void source_reload(struct source *s);
+/* Why the last listing or check failed, one line for people; "" where its errno says it all. */
+void source_explain(struct source *s, char message[SOURCE_MESSAGE_MAX]);
+struct source_requests source_requests(struct source *s);
+
 /* A folder on this machine. skip: absolute paths inside it that are not part of it (the cache, the mount
  * point), NULL at the end. -ENOENT, -ENOTDIR, -EACCES... */
 int source_dir_open(const char *path, const char *const *skip, struct source **ret);
+
+/* NULL, false, 0: as the environment and ~/.aws say. Borrowed for the call. */
+struct source_s3_options {
+	const char *bucket, *prefix; /* prefix: ends in '/', or NULL */
+	const char *endpoint_url, *region, *profile, *expected_bucket_owner, *ca_bundle;
+	bool no_sign_request, request_payer, force_path_style;
+	unsigned connections, timeout; /* timeout: seconds without progress */
+};
+
+/*
+ * A bucket; nothing is asked of it yet. Keys are relative to the prefix, but keep its part from the first
+ * AWSLogs component on. Listing one day asks for that day in the accounts and regions that the last full
+ * listing found, and need not show objects without a day. -EINVAL, -ENOMEM; message says why.
+ */
+int source_s3_open(const struct source_s3_options *o, struct source **ret, char message[SOURCE_MESSAGE_MAX]);
+
+/* Before its first listing: what it lists is kept there (fs/store/listings.h; borrowed), and days that are
+ * closed are not listed again. */
+struct listings;
+void source_s3_keep(struct source *s, struct listings *listings);
 
 #endif

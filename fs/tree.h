@@ -22,11 +22,14 @@
 
 struct tree;
 
+struct packs;
+
 struct tree_options {
 	uid_t uid;
 	gid_t gid;
 	mode_t dir_mode, file_mode;
-	const char *source; /* for README and status */
+	const char *source;  /* for README and status */
+	struct packs *packs; /* for status; may be NULL */
 	/* Further lines for .trailfs/status and metrics, from the mount (requests and such); may be NULL. */
 	void (*metrics)(void *arg,
 		void (*put)(

@@ -48,7 +48,8 @@ struct tree {
 	struct keymap by_prefix;
 	struct tree_text text[NODE_METRICS + 1]; /* by fixed node */
 	struct tree_totals totals;
-	uint64_t large_node; /* the last large event that was read, so that reading it in pieces lays it out once */
+	uint64_t large_node; /* the last large event that was read, so that reading it in pieces lays it out
+				once */
 	struct blob *large;
 	uint64_t facet_generation[FACET_COUNT];
 	int64_t facet_newest[FACET_COUNT];

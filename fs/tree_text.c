@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "fs/store/pack.h"
 #include "fs/tree_private.h"
 #include "render/buf.h"
 #include "render/name.h"
@@ -104,6 +105,14 @@ static json_t *count(uint64_t n)
 	return json_integer((json_int_t)n);
 }
 
+static json_t *kept(struct packs *packs)
+{
+	struct packs_stats k = packs_stats(packs);
+
+	return json_pack("{s:o s:o s:o s:o s:o}", "bytes", count(k.bytes), "limit", count(k.limit), "found",
+		count(k.found), "put", count(k.put), "dropped", count(k.dropped));
+}
+
 static void make_status(struct tree *t, struct buf *b)
 {
 	struct catalog_counts c = catalog_counts(t->catalog);
@@ -127,6 +136,8 @@ static void make_status(struct tree *t, struct buf *b)
 			"delivered", count(c.rows)));
 	json_object_set_new(root, "index",
 		json_pack("{s:o s:o}", "segments", count(c.parts), "bytes", count(c.segment_bytes)));
+	if (t->options.packs)
+		json_object_set_new(root, "cache", kept(t->options.packs));
 	json_object_set_new(root, "listings", count(c.listings));
 	json_object_set_new(root, "errors", count(c.problems));
 	json_object_set_new(root, "reads",
@@ -193,6 +204,14 @@ static void make_metrics(struct tree *t, struct buf *b)
 
 	for (size_t i = 0; i < sizeof(m) / sizeof(*m); i++)
 		put_metric(&p, m[i].name, m[i].help, m[i].label, (double)m[i].value);
+	if (t->options.packs) {
+		struct packs_stats k = packs_stats(t->options.packs);
+
+		put_metric(&p, "trailfs_cache_bytes", "Bytes of the source's folder in the cache.", NULL,
+			(double)k.bytes);
+		put_metric(
+			&p, "trailfs_cache_limit_bytes", "What --cache-size allows.", NULL, (double)k.limit);
+	}
 	if (t->options.metrics)
 		t->options.metrics(t->options.metrics_arg, put_metric, &p);
 }

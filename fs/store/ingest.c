@@ -228,10 +228,12 @@ static int add_log(struct pass *x, const char *text, size_t len)
 
 /* ---- objects ---- */
 
-/* The fetch failed. */
-static int add_unread(struct pass *x, int error, const char *reason, bool shown_as_is)
+/* The fetch failed. What a bucket denies today (an expired session, a policy, an archived object) it may give
+ * tomorrow, and nothing about the object tells when: it is not remembered. Here a denial is a fact of the
+ * file's, and changes with it. */
+static int add_unread(struct pass *x, bool in_bucket, int error, const char *reason, bool shown_as_is)
 {
-	if (error != -EACCES && error != -EFBIG) {
+	if (error != -EFBIG && (error != -EACCES || in_bucket)) {
 		snprintf(x->in->problem, sizeof(x->in->problem), "%s",
 			*reason ? reason : strerrordesc_np(-error));
 		return error;
@@ -289,7 +291,7 @@ int ingest_add(struct ingest *in, const struct source_object *o, bool layout_onl
 	in->problem[0] = '\0';
 	*ret_problem = in->problem;
 	if (error)
-		return add_unread(&x, error, reason ? reason : "", !gzip);
+		return add_unread(&x, layout_only, error, reason ? reason : "", !gzip);
 	if (gzip)
 		return add_gzip(&x, layout_only, key.kind, data, len);
 	return add_text(&x, layout_only, key.kind, data, len);

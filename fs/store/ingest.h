@@ -24,8 +24,9 @@ bool ingest_wants(const char *key, bool layout_only);
 
 /*
  * Adds one object to b. error, reason: how its fetch ended (data is used when error is 0, and stays yours).
- * Denial (-EACCES), -EFBIG and damaged contents become facts of the object: see enum segment_object_flag. Any
- * other error of the fetch may pass: it is returned, nothing is added, and the object is to be tried again.
+ * Denial (-EACCES; not in a bucket, layout_only), -EFBIG and damaged contents become facts of the object: see
+ * enum segment_object_flag. Any other error of the fetch may pass: it is returned, nothing is added, and the
+ * object is to be tried again.
  * *ret_problem (set in every case): what is to be said in ERRORS and the log, "" when all is well (borrowed
  * until the next call). 0; error; or -ENOSPC, -EIO when this machine, not the object, was at fault: b then
  * holds what it held before. -ENOMEM: b may be spent (segment_build.h).

@@ -284,6 +284,9 @@ static void failures_that_may_pass(void **state)
 		assert_int_equal(ingest_add(in, &o, false, errors[i], "", NULL, 0, b, &problem), errors[i]);
 		assert_true(*problem);
 	}
+	/* What a bucket denies is asked for again. */
+	assert_int_equal(ingest_add(in, &o, true, -EACCES, "denied", NULL, 0, b, &problem), -EACCES);
+	assert_string_equal(problem, "denied");
 	s = finish(b);
 	assert_int_equal(segment_objects(s), 0);
 	segment_unref(s);

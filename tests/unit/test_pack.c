@@ -1,0 +1,622 @@
+/*
+ * Packs: what is put is found, by this mount, by others and by the next one; what a crash or a disk has torn
+ * is never given out; and what has to go is what was used least recently.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "fs/log.h"
+#include "fs/store/pack.h"
+#include "fs/store/pack_file.h"
+#include "tests/unit/folder.h"
+
+#define ID    "s3://host/bucket/"
+#define LARGE ((uint64_t)1 << 40)
+#define NOW   4000000000ll /* later than any file's time */
+
+/* Bytes of a record: head, key, data. */
+#define KEY_LEN      (sizeof("AWSLogs/111122223333/CloudTrail/us-east-1/2025/06/01/0.json.gz") - 1)
+#define RECORD(size) ((56 + KEY_LEN + (size) + 7) / 8 * 8)
+
+struct fixture {
+	struct folder folder;
+	struct cache *cache;
+	struct packs *packs;
+};
+
+static int set_up(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	folder_make(&f->folder);
+	assert_int_equal(cache_open(folder_at(&f->folder, "cache"), ID, &f->cache), 0);
+	*state = f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+
+	packs_free(f->packs);
+	cache_free(f->cache);
+	folder_remove(&f->folder);
+	free(f);
+	return 0;
+}
+
+static void open_packs(struct fixture *f, uint64_t max)
+{
+	packs_free(f->packs);
+	assert_int_equal(packs_open(f->cache, max, &f->packs), 0);
+}
+
+/* ---- objects: number n of June's day d ---- */
+
+struct made {
+	char key[128];
+	char *data;
+	struct source_object o;
+};
+
+static struct made make(unsigned d, unsigned n, size_t size)
+{
+	struct made m;
+
+	snprintf(m.key, sizeof(m.key), "AWSLogs/111122223333/CloudTrail/us-east-1/2025/06/%02u/%u.json.gz", d,
+		n);
+	m.data = malloc(size + 1);
+	for (size_t i = 0; i < size; i++)
+		m.data[i] = (char)(i * 7 + n * 31 + d * 3 + (i >> 8));
+	m.data[size] = '\0';
+	m.o = (struct source_object){.size = size, .mtime = (int64_t)n * 1000, .tag = n ^ 0x1234567};
+	return m;
+}
+
+static void put(struct packs *p, unsigned d, unsigned n, size_t size, int64_t now)
+{
+	struct made m = make(d, n, size);
+
+	m.o.key = m.key;
+	packs_put(p, &m.o, m.data, now);
+	free(m.data);
+}
+
+/* Whether it is there; what is there must be right. */
+static bool has(struct packs *p, unsigned d, unsigned n, size_t size, int64_t now)
+{
+	struct made m = make(d, n, size);
+	char *data = NULL;
+	int r;
+
+	m.o.key = m.key;
+	r = packs_get(p, &m.o, now, &data);
+	if (r == 0)
+		assert_memory_equal(data, m.data, size + 1);
+	else
+		assert_int_equal(r, -ENOENT);
+	free(data);
+	free(m.data);
+	return r == 0;
+}
+
+/* ---- files ---- */
+
+struct files {
+	char name[64][PACK_NAME_MAX];
+	size_t n;
+};
+
+static struct files pack_files(struct fixture *f)
+{
+	DIR *dir = opendir(cache_path(f->cache, "."));
+	const struct dirent *e;
+	struct files files = {.n = 0};
+	int32_t day;
+
+	assert_non_null(dir);
+	while ((e = readdir(dir))) {
+		if (pack_name_parse(e->d_name, &day)) {
+			assert_true(files.n < 64);
+			memcpy(files.name[files.n++], e->d_name, strlen(e->d_name) + 1);
+		}
+	}
+	closedir(dir);
+	return files;
+}
+
+static char *slurp(struct fixture *f, const char *name, size_t *ret_len)
+{
+	FILE *file = fopen(cache_path(f->cache, name), "rb");
+	struct stat st;
+	char *data;
+
+	assert_non_null(file);
+	assert_int_equal(fstat(fileno(file), &st), 0);
+	data = malloc((size_t)st.st_size + 1);
+	*ret_len = fread(data, 1, (size_t)st.st_size, file);
+	fclose(file);
+	return data;
+}
+
+static void spit(struct fixture *f, const char *name, const char *data, size_t len)
+{
+	FILE *file = fopen(cache_path(f->cache, name), "wb");
+
+	assert_non_null(file);
+	assert_int_equal(fwrite(data, 1, len, file), len);
+	fclose(file);
+}
+
+/* Puts objects 0..n-1 of a day in another process, which is then gone, without having sealed anything. */
+static void put_and_die(struct fixture *f, unsigned d, unsigned n, size_t size)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct packs *p;
+
+		if (packs_open(f->cache, LARGE, &p) < 0)
+			_exit(1);
+		for (unsigned i = 0; i < n; i++)
+			put(p, d, i, size, NOW);
+		_exit(packs_stats(p).put == n ? 42 : 2);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 42);
+}
+
+/* ---- what is put is found ---- */
+
+static void what_is_put_is_found(void **state)
+{
+	struct fixture *f = *state;
+	struct stat st;
+
+	open_packs(f, LARGE);
+	for (int round = 0; round < 2; round++) {
+		for (unsigned n = 0; n < 600; n++) {
+			if (round == 0)
+				put(f->packs, 1 + n % 3, n, n * 5, NOW);
+			assert_true(has(f->packs, 1 + n % 3, n, n * 5, NOW));
+		}
+		assert_false(has(f->packs, 1, 1, 5, NOW)); /* that is of day 2 */
+		assert_false(has(f->packs, 9, 0, 0, NOW));
+		if (round == 0)
+			open_packs(f, LARGE);
+	}
+	struct files files = pack_files(f);
+	assert_int_equal(files.n, 3);
+	assert_int_equal(stat(cache_path(f->cache, files.name[0]), &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(packs_stats(f->packs).packs, 3);
+}
+
+static void another_version_is_another_object(void **state)
+{
+	struct fixture *f = *state;
+	struct source_object o = {.key = "AWSLogs/x", .size = 3, .mtime = 5, .tag = 7}, other;
+	char *data;
+
+	open_packs(f, LARGE);
+	packs_put(f->packs, &o, "one", NOW);
+	for (int round = 0; round < 2; round++) {
+		other = o;
+		other.mtime = 6;
+		assert_int_equal(packs_get(f->packs, &other, NOW, &data), -ENOENT);
+		other = o;
+		other.tag = round ? 9 : 8;
+		assert_int_equal(packs_get(f->packs, &other, NOW, &data), -ENOENT);
+		packs_put(f->packs, &other, "two", NOW);
+		assert_int_equal(packs_get(f->packs, &other, NOW, &data), 0);
+		assert_string_equal(data, "two");
+		free(data);
+		assert_int_equal(packs_get(f->packs, &o, NOW, &data), 0);
+		assert_string_equal(data, "one");
+		free(data);
+		other = o;
+		other.key = "AWSLogs/y";
+		assert_int_equal(packs_get(f->packs, &other, NOW, &data), -ENOENT);
+		open_packs(f, LARGE);
+	}
+}
+
+static void small_packs_are_taken_up_again(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned n = 0; n < 60; n++) {
+		open_packs(f, LARGE);
+		put(f->packs, 1, n, 3000, NOW);
+	}
+	open_packs(f, LARGE);
+	for (unsigned n = 0; n < 60; n++)
+		assert_true(has(f->packs, 1, n, 3000, NOW));
+	assert_true(pack_files(f).n <= 2);
+}
+
+static void a_full_pack_is_followed_by_another(void **state)
+{
+	struct fixture *f = *state;
+
+	open_packs(f, LARGE);
+	for (unsigned n = 0; n < 10; n++)
+		put(f->packs, 1, n, 15 << 20, NOW);
+	for (unsigned n = 0; n < 10; n++)
+		assert_true(has(f->packs, 1, n, 15 << 20, NOW));
+	assert_int_equal(pack_files(f).n, 2);
+}
+
+static void more_days_than_can_be_written_at_a_time(void **state)
+{
+	struct fixture *f = *state;
+
+	open_packs(f, LARGE);
+	for (unsigned round = 0; round < 2; round++)
+		for (unsigned d = 1; d <= 30; d++)
+			put(f->packs, d, round, 100, NOW);
+	for (unsigned d = 1; d <= 30; d++)
+		assert_true(has(f->packs, d, 0, 100, NOW) && has(f->packs, d, 1, 100, NOW));
+	assert_int_equal(pack_files(f).n, 30);
+}
+
+static void nothing_is_kept_without_a_cache(void **state)
+{
+	struct fixture *f = *state;
+	struct packs *none;
+
+	assert_int_equal(packs_open(NULL, LARGE, &none), 0);
+	put(none, 1, 1, 10, NOW);
+	assert_false(has(none, 1, 1, 10, NOW));
+	assert_int_equal(packs_refresh(none, NOW), 0);
+	packs_free(none);
+	open_packs(f, 0);
+	put(f->packs, 1, 1, 10, NOW);
+	assert_false(has(f->packs, 1, 1, 10, NOW));
+	assert_int_equal(pack_files(f).n, 0);
+}
+
+/* ---- crashes and damage ---- */
+
+static void after_a_crash(void **state)
+{
+	struct fixture *f = *state;
+
+	put_and_die(f, 1, 50, 1000);
+	for (int round = 0; round < 2; round++) {
+		open_packs(f, LARGE);
+		for (unsigned n = 0; n < 50; n++)
+			assert_true(has(f->packs, 1, n, 1000, NOW));
+	}
+	/* It was sealed: the next one finds an index at its end. */
+	struct files files = pack_files(f);
+	size_t len;
+	char *data = slurp(f, files.name[0], &len);
+	assert_int_equal(files.n, 1);
+	assert_int_equal(len, 16 + 9 * RECORD(1000) + RECORD(1000) +
+				      40 * ((56 + KEY_LEN + 1 + 1000 + 7) / 8 * 8) + 56 + 50 * 16 + 32);
+	free(data);
+}
+
+static void torn_at_every_byte(void **state)
+{
+	struct fixture *f = *state;
+	const size_t record = RECORD(90);
+	struct files files;
+	size_t len;
+	char *data;
+
+	put_and_die(f, 1, 4, 90);
+	files = pack_files(f);
+	assert_int_equal(files.n, 1);
+	data = slurp(f, files.name[0], &len);
+	assert_int_equal(len, 16 + 4 * record);
+	for (size_t cut = 0; cut <= len; cut++) {
+		unsigned whole = cut < 16 ? 0 : (unsigned)((cut - 16) / record);
+
+		/* The filling of the last record may be missing. */
+		if (cut >= 16 && (cut - 16) % record >= 56 + KEY_LEN + 90)
+			whole++;
+		spit(f, files.name[0], data, cut);
+		open_packs(f, LARGE);
+		for (unsigned n = 0; n < 4; n++)
+			assert_int_equal(has(f->packs, 1, n, 90, NOW), n < whole);
+		/* It goes on from there. */
+		put(f->packs, 1, 9, 90, NOW);
+		open_packs(f, LARGE);
+		assert_true(has(f->packs, 1, 9, 90, NOW));
+		for (unsigned n = 0; n < 4; n++)
+			assert_int_equal(has(f->packs, 1, n, 90, NOW), n < whole);
+		packs_free(f->packs);
+		f->packs = NULL;
+		for (struct files now = pack_files(f); now.n > 0; now.n--)
+			unlink(cache_path(f->cache, now.name[now.n - 1]));
+	}
+	free(data);
+}
+
+/* Nothing wrong is ever given out, and most is still found. */
+static void every_byte_flipped(void **state)
+{
+	struct fixture *f = *state;
+	struct files files;
+	size_t len, found = 0;
+	char *data;
+
+	put_and_die(f, 1, 4, 90);
+	open_packs(f, LARGE);
+	assert_true(has(f->packs, 1, 3, 90, NOW));
+	files = pack_files(f);
+	data = slurp(f, files.name[0], &len);
+	for (size_t at = 0; at < len; at++) {
+		data[at] ^= 0x10;
+		spit(f, files.name[0], data, len);
+		data[at] ^= 0x10;
+		open_packs(f, LARGE);
+		for (unsigned n = 0; n < 4; n++)
+			found += has(f->packs, 1, n, 90, NOW);
+		if (at >= 16) /* what is lost can be put again */
+			put(f->packs, 1, 2, 90, NOW);
+		if (at >= 16)
+			assert_true(has(f->packs, 1, 2, 90, NOW));
+		packs_free(f->packs);
+		f->packs = NULL;
+		for (struct files now = pack_files(f); now.n > 0; now.n--)
+			unlink(cache_path(f->cache, now.name[now.n - 1]));
+	}
+	assert_true(found > 3 * (len - 16) - len / 2);
+	free(data);
+}
+
+static void a_damaged_object_is_put_anew(void **state)
+{
+	struct fixture *f = *state;
+	struct files files;
+	size_t len;
+	char *data;
+
+	put_and_die(f, 1, 3, 5000);
+	files = pack_files(f);
+	data = slurp(f, files.name[0], &len);
+	data[16 + 3000] ^= 1;
+	spit(f, files.name[0], data, len);
+	free(data);
+	open_packs(f, LARGE);
+	assert_false(has(f->packs, 1, 0, 5000, NOW));
+	assert_true(has(f->packs, 1, 1, 5000, NOW));
+	put(f->packs, 1, 0, 5000, NOW);
+	assert_true(has(f->packs, 1, 0, 5000, NOW));
+	open_packs(f, LARGE);
+	assert_true(has(f->packs, 1, 0, 5000, NOW));
+}
+
+/* ---- no room ---- */
+
+static void the_least_recently_used_day_goes(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t size = 0;
+
+	open_packs(f, LARGE);
+	for (unsigned d = 1; d <= 5; d++)
+		put(f->packs, d, 0, 10000, NOW + d * 100);
+	packs_refresh(f->packs, NOW + 100000); /* seals them */
+	size = packs_stats(f->packs).bytes;
+	packs_free(f->packs);
+	assert_int_equal(packs_open(f->cache, size, &f->packs), 0);
+	/* The files' own times are of today; use them in another order, long after. */
+	const unsigned order[] = {3, 1, 5, 2, 4};
+	for (unsigned i = 0; i < 5; i++)
+		assert_true(has(f->packs, order[i], 0, 10000, NOW + 200000 + i * 1000));
+	for (unsigned i = 0; i < 3; i++) {
+		put(f->packs, 20 + i, 0, 10000, NOW + 300000 + i);
+		for (unsigned k = 0; k < 5; k++)
+			assert_int_equal(packs_stats(f->packs).dropped, i + 1);
+	}
+	assert_false(has(f->packs, 3, 0, 10000, NOW + 300010));
+	assert_false(has(f->packs, 1, 0, 10000, NOW + 300010));
+	assert_false(has(f->packs, 5, 0, 10000, NOW + 300010));
+	assert_true(has(f->packs, 2, 0, 10000, NOW + 300010));
+	assert_true(has(f->packs, 4, 0, 10000, NOW + 300010));
+	assert_true(has(f->packs, 20, 0, 10000, NOW + 300010) && has(f->packs, 22, 0, 10000, NOW + 300010));
+	assert_true(packs_stats(f->packs).bytes <= size);
+}
+
+/* The use is on the disk: another mount knows it. */
+static void use_is_remembered(void **state)
+{
+	struct fixture *f = *state;
+
+	open_packs(f, LARGE);
+	for (unsigned d = 1; d <= 3; d++)
+		put(f->packs, d, 0, 10000, NOW);
+	open_packs(f, LARGE);
+	assert_true(has(f->packs, 2, 0, 10000, NOW + 1000));
+	assert_true(has(f->packs, 1, 0, 10000, NOW + 2000));
+	assert_true(has(f->packs, 3, 0, 10000, NOW + 3000));
+	open_packs(f, 21000);
+	assert_int_equal(packs_evict(f->packs, 0, INT32_MAX, NOW + 4000), 0);
+	assert_int_equal(pack_files(f).n, 2);
+	assert_false(has(f->packs, 2, 0, 10000, NOW + 4000));
+	assert_true(has(f->packs, 1, 0, 10000, NOW + 4000));
+}
+
+/* A first index goes from the newest day back: what comes last must not drive out what came first. */
+static void old_days_do_not_drive_out_new_ones(void **state)
+{
+	struct fixture *f = *state;
+
+	open_packs(f, 18 * 10300); /* room for two days more than are written to at a time */
+	for (unsigned d = 28; d >= 1; d--)
+		put(f->packs, d, 0, 10000, NOW + 100 - d);
+	for (unsigned d = 28; d >= 1; d--)
+		assert_int_equal(has(f->packs, d, 0, 10000, NOW + 100), d > 10);
+	/* But later they may. */
+	put(f->packs, 1, 0, 10000, NOW + 10000);
+	assert_true(has(f->packs, 1, 0, 10000, NOW + 10000));
+	assert_false(has(f->packs, 28, 0, 10000, NOW + 10000) && has(f->packs, 27, 0, 10000, NOW + 10000));
+	assert_true(packs_stats(f->packs).bytes <= 18 * 10300);
+}
+
+static void a_full_disk_is_no_error(void **state)
+{
+	struct fixture *f = *state;
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct rlimit limit = {40000, 40000};
+		unsigned n = 0;
+
+		log_set_level(LOG_LEVEL_ERROR);
+		signal(SIGXFSZ, SIG_IGN);
+		open_packs(f, LARGE);
+		if (setrlimit(RLIMIT_FSIZE, &limit) < 0)
+			_exit(1);
+		for (unsigned i = 0; i < 10; i++)
+			put(f->packs, 1, i, 9000, NOW + i);
+		for (unsigned i = 0; i < 10; i++)
+			n += has(f->packs, 1, i, 9000, NOW + i);
+		_exit(n == 4 && packs_stats(f->packs).refused == 6 ? 42 : 2);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 42);
+	open_packs(f, LARGE);
+	for (unsigned n = 0; n < 10; n++)
+		assert_int_equal(has(f->packs, 1, n, 9000, NOW), n < 4);
+}
+
+static void packs_that_are_removed(void **state)
+{
+	struct fixture *f = *state;
+
+	log_set_level(LOG_LEVEL_ERROR);
+	open_packs(f, LARGE);
+	put(f->packs, 1, 1, 100, NOW);
+	for (struct files now = pack_files(f); now.n > 0; now.n--)
+		unlink(cache_path(f->cache, now.name[now.n - 1]));
+	assert_true(has(f->packs, 1, 1, 100, NOW)); /* still open */
+	packs_refresh(f->packs, NOW + 10);
+	assert_false(has(f->packs, 1, 1, 100, NOW + 10));
+	put(f->packs, 1, 1, 100, NOW + 10);
+	open_packs(f, LARGE);
+	assert_true(has(f->packs, 1, 1, 100, NOW + 10));
+	log_set_level(LOG_LEVEL_INFO);
+}
+
+/* ---- several at a time ---- */
+
+static void two_mounts_share(void **state)
+{
+	struct fixture *f = *state;
+	struct packs *b;
+
+	open_packs(f, LARGE);
+	assert_int_equal(packs_open(f->cache, LARGE, &b), 0);
+	put(f->packs, 1, 0, 1000, NOW);
+	assert_true(has(b, 1, 0, 1000, NOW)); /* not sealed, and seen all the same */
+	put(f->packs, 1, 1, 1000, NOW);
+	assert_true(has(b, 1, 1, 1000, NOW + 10));
+	put(b, 1, 2, 1000, NOW + 10); /* into a pack of its own */
+	assert_true(has(f->packs, 1, 2, 1000, NOW + 10));
+	assert_int_equal(pack_files(f).n, 2);
+	/* What is being written to stays, whoever wants room. */
+	packs_free(b);
+	assert_int_equal(packs_open(f->cache, 1, &b), 0);
+	assert_int_equal(packs_evict(b, 0, INT32_MAX, NOW + 100000), -ENOSPC);
+	struct files files = pack_files(f);
+	assert_int_equal(files.n, 1); /* the other pack had been let go of */
+	assert_true(has(f->packs, 1, 0, 1000, NOW + 20));
+	packs_free(b);
+	/* What is dropped under the reader is not found, or still open. */
+	open_packs(f, LARGE);
+	assert_int_equal(packs_open(f->cache, 1, &b), 0);
+	assert_int_equal(packs_evict(b, 0, INT32_MAX, NOW + 100000), -ENOSPC); /* the id is longer */
+	assert_int_equal(pack_files(f).n, 0);
+	packs_free(b);
+	assert_false(has(f->packs, 1, 0, 1000, NOW + 100));
+}
+
+struct worker {
+	struct packs *p;
+	unsigned first;
+};
+
+static void *work(void *arg)
+{
+	const struct worker *w = arg;
+
+	for (unsigned i = 0; i < 300; i++) {
+		unsigned n = w->first + i;
+
+		put(w->p, 1 + n % 4, n, 50 + n % 977, NOW + i);
+		if (!has(w->p, 1 + n % 4, n, 50 + n % 977, NOW + i))
+			return arg;
+		has(w->p, 1 + n % 4, (n * 13) % 2000, 50 + (n * 13) % 2000 % 977, NOW + i);
+		if (i % 100 == 99)
+			packs_refresh(w->p, NOW + i);
+	}
+	return NULL;
+}
+
+static void many_threads(void **state)
+{
+	struct fixture *f = *state;
+	struct worker w[4];
+	pthread_t thread[4];
+	void *failed;
+
+	open_packs(f, LARGE);
+	for (unsigned i = 0; i < 4; i++) {
+		w[i] = (struct worker){f->packs, i * 500};
+		assert_int_equal(pthread_create(&thread[i], NULL, work, &w[i]), 0);
+	}
+	for (unsigned i = 0; i < 4; i++) {
+		pthread_join(thread[i], &failed);
+		assert_null(failed);
+	}
+	open_packs(f, LARGE);
+	for (unsigned i = 0; i < 4; i++)
+		for (unsigned n = i * 500; n < i * 500 + 300; n++)
+			assert_true(has(f->packs, 1 + n % 4, n, 50 + n % 977, NOW));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(what_is_put_is_found),
+		TEST(another_version_is_another_object),
+		TEST(small_packs_are_taken_up_again),
+		TEST(a_full_pack_is_followed_by_another),
+		TEST(more_days_than_can_be_written_at_a_time),
+		TEST(nothing_is_kept_without_a_cache),
+		TEST(after_a_crash),
+		TEST(torn_at_every_byte),
+		TEST(every_byte_flipped),
+		TEST(a_damaged_object_is_put_anew),
+		TEST(the_least_recently_used_day_goes),
+		TEST(use_is_remembered),
+		TEST(old_days_do_not_drive_out_new_ones),
+		TEST(a_full_disk_is_no_error),
+		TEST(packs_that_are_removed),
+		TEST(two_mounts_share),
+		TEST(many_threads),
+	};
+
+	log_set_level(LOG_LEVEL_ERROR);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
