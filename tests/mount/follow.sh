@@ -1,0 +1,195 @@
+#!/bin/bash
+# What is new, changed or gone in the source is seen after SIGHUP, and by itself with --refresh, in every view.
+# also: tsan
+# timeout: 600
+. "$(dirname "$0")/lib.sh"
+
+source=$tmp/source mnt=$tmp/mnt
+account=111122223333
+
+log_path() { # log_path NAME [DAY]
+	echo "AWSLogs/$account/CloudTrail/us-east-1/${2:-2025/06/19}/${account}_CloudTrail_us-east-1_20250619T0900Z_$1.json.gz"
+}
+
+put() { # put KEY EVENTNAME... [-- BYTES-AFTER]: a log of such events, whole at once, as objects in S3 are
+	local key=$1
+	shift
+	mkdir -p "$source/$(dirname "$key")" "$tmp/aside"
+	"$PYTHON" - "$tmp/aside/log" "${day:-2025-06-19}" "$@" <<'END' || return 1
+import gzip, json, sys
+records = [{'eventVersion': '1.08',
+            'eventTime': sys.argv[2] + 'T09:00:%02dZ' % n, 'eventName': name, 'eventID': 'id-%s-%d' % (name, n),
+            'eventSource': 'ec2.amazonaws.com', 'userIdentity': {'type': 'IAMUser', 'userName': 'user-' + name},
+            'sourceIPAddress': '198.51.100.%d' % n} for n, name in enumerate(sys.argv[3:])]
+with open(sys.argv[1], 'wb') as file:
+    file.write(gzip.compress(json.dumps({'Records': records}).encode(), mtime=0))
+END
+	mv "$tmp/aside/log" "$source/$key"
+}
+
+equal() {
+	compare "$source" "$mnt"
+}
+
+there() { # there PATTERN: some path in the mount
+	t bash -c "compgen -G '$mnt/$1' >/dev/null"
+}
+
+soon() { # soon COMMAND...: what the kernel kept is dropped a little later
+	await "$PATIENCE" "$@" || { echo "not even later: $*"; return 1; }
+}
+
+seen() { # seen COMMAND...: after a refresh; and then all is equal to the model
+	[ -n "$by_itself" ] || hup "$mnt"
+	await "$PATIENCE" "$@" || { echo "not after $PATIENCE s: $*"; return 1; }
+	# The kernel is told of what is stale after the answers are new.
+	await "$PATIENCE" equal >/dev/null || equal
+}
+
+cat_says() { # cat_says FILE WORD
+	t cat "$mnt/$1" 2>/dev/null | grep -q "$2"
+}
+
+new_object() {
+	not there 'by-event/NewOne' && put "$(log_path new)" NewOne || return 1
+	seen there 'by-event/NewOne/2025/06/19/*_NewOne_*.json' && there 'by-user/user-NewOne/2025/06/19/*' &&
+		there "$(log_path new | sed 's/.gz$//')" && there 'events/2025/06/19/*_NewOne_*'
+}
+
+new_day() { # that was looked for before it was there
+	not there 'events/2025/07/01' && not t ls "$mnt/events/2025/07/01" "$mnt/by-user/user-NewDay/2025/07" 2>/dev/null || return 1
+	day=2025-07-01 put "$(log_path day 2025/07/01)" NewDay || return 1
+	seen there 'events/2025/07/01/*_NewDay_*' && t ls "$mnt/by-user/user-NewDay/2025/07/01" >/dev/null
+}
+
+changed_bytes() { # the same name and event, other bytes; both were in the kernel's cache
+	local event log
+	log=$(log_path change | sed 's/.gz$//')
+	put "$(log_path change)" Changing && seen there 'by-event/Changing' || return 1
+	event=$(cd "$mnt" && compgen -G 'events/2025/06/19/*_Changing_*')
+	cat_says "$event" '198.51.100.0' && cat_says "$log" 'user-Changing' || { echo "not read"; return 1; }
+	gunzip <"$source/$log.gz" | sed 's/198.51.100.0/203.0.113.254/' | gzip >"$tmp/aside/log" && mv "$tmp/aside/log" "$source/$log.gz"
+	seen cat_says "$event" '203.0.113.254' && soon not cat_says "$event" '198.51.100.0' && soon cat_says "$log" '203.0.113.254' &&
+		not there 'by-ip/198.51.100.0/2025/06/19/*_Changing_*' && there 'by-ip/203.0.113.254/2025/06/19/*_Changing_*'
+}
+
+changed_events() { # other events in place of the old ones
+	put "$(log_path swap)" OldA OldB && seen there 'by-event/OldB' || return 1
+	t cat "$mnt"/by-event/Old?/2025/06/19/* >/dev/null
+	put "$(log_path swap)" NewA && seen there 'by-event/NewA' && soon not there 'by-event/Old*' &&
+		soon not there 'events/2025/06/19/*_OldA_*'
+}
+
+same_size_and_time() { # only the inode's change time tells
+	local log old
+	log=$(log_path sly)
+	put "$log" SlyA && seen there 'by-event/SlyA' || return 1
+	old=$(stat -c '%s %Y' "$source/$log")
+	gunzip <"$source/$log" | sed 's/SlyA/SlyB/g' | gzip -n >"$tmp/aside/sly"
+	put "$log" SlyB && touch -d "@${old#* }" "$source/$log" && seen there 'by-event/SlyB' && soon not there 'by-event/SlyA'
+}
+
+removed() {
+	t cat "$mnt"/by-event/NewOne/2025/06/19/* >/dev/null
+	rm "$source/$(log_path new)"
+	seen not there 'by-event/NewOne' && soon not there 'events/2025/06/19/*_NewOne_*' &&
+		soon not there "$(log_path new | sed 's/.gz$//')"
+}
+
+removed_day() {
+	rm -r "$source/$(dirname "$(log_path day 2025/07/01)")"
+	seen not there 'events/2025/07' && soon not there 'by-user/user-NewDay'
+}
+
+damaged_and_mended() {
+	local key
+	key=$(log_path hurt)
+	not there ERRORS && put "$key" Hurt && seen there 'by-event/Hurt' && t cat "$mnt/${key%.gz}" >/dev/null || return 1
+	head -c 60 "$source/$key" >"$tmp/aside/hurt" && cp "$tmp/aside/hurt" "$source/$key"
+	seen there ERRORS && t grep -q "^$key	" "$mnt/ERRORS" && soon not there 'by-event/Hurt' || return 1
+	says "Input/output error" t cat "$mnt/${key%.gz}" || return 1
+	put "$key" Hurt && seen there 'by-event/Hurt' && soon not there ERRORS && cat_says "${key%.gz}" user-Hurt
+}
+
+growing() { # written in place, bit by bit: damage until it is whole
+	local key
+	key=$(log_path grow)
+	put "$key" Grown && mv "$source/$key" "$tmp/aside/whole" &&
+		head -c 50 "$tmp/aside/whole" >"$source/$key" && seen there ERRORS || return 1
+	tail -c +51 "$tmp/aside/whole" >>"$source/$key" && seen there 'by-event/Grown' && soon not there ERRORS
+}
+
+duplicate_of_another() { # a second delivery changes nothing but AWSLogs; the first going away neither
+	put "$(log_path one)" Twice && seen there 'by-event/Twice' || return 1
+	cp "$source/$(log_path one)" "$source/$(log_path two)"
+	seen there "$(log_path two | sed 's/.gz$//')" && same "shown" "$(t find "$mnt/events" -name '*_Twice_*' | wc -l)" 1 || return 1
+	t cat "$mnt"/by-event/Twice/2025/06/19/* >/dev/null
+	rm "$source/$(log_path one)"
+	seen not there "$(log_path one | sed 's/.gz$//')" && same "shown" "$(t find "$mnt/events" -name '*_Twice_*' | wc -l)" 1 &&
+		cat_says "$(cd "$mnt" && compgen -G 'by-user/user-Twice/2025/06/19/*')" user-Twice
+}
+
+open_while_it_changes() { # a file that is held open gives its bytes or an error, never a mix
+	put "$(log_path held)" HeldOld HeldOld HeldOld && seen there 'by-event/HeldOld' || return 1
+	exec 5<"$mnt/$(log_path held | sed 's/.gz$//')"
+	put "$(log_path held)" HeldNew && seen there 'by-event/HeldNew' || return 1
+	if t cat <&5 >"$tmp/held" 2>/dev/null; then
+		not grep -q HeldNew "$tmp/held" || not grep -q HeldOld "$tmp/held" || { echo "a mix"; return 1; }
+	fi
+	exec 5<&-
+}
+
+held_folder() { # listed through a handle that was there before
+	local bad=0
+	exec 6<"$mnt/events/2025/06/19"
+	put "$(log_path folder)" Folder && seen there 'by-event/Folder' && t ls /proc/self/fd/6/ | grep -q _Folder_ || bad=1
+	exec 6<&-
+	return $bad
+}
+
+walk_while_it_changes() { # readers during many refreshes: no errors but of what goes away, and right at the end
+	local i bad=0
+	t bash -c 'end=$1; cd "$0" && while [ ! -e "$end" ]; do find . -type f -print0 | xargs -0 cat; done; exit 0' \
+		"$mnt" "$tmp/walked" >/dev/null 2>"$tmp/walk.errors" &
+	local walker=$!
+	for i in 1 2 3 4 5 6 7 8; do
+		put "$(log_path "walk$((i % 3))")" "Walk$i" "Walk$((i + 1))" || bad=1
+		[ -n "$by_itself" ] || hup "$mnt"
+		await "$PATIENCE" there "by-event/Walk$((i + 1))" || { bad=1; echo "Walk$((i + 1)) never came"; }
+	done
+	touch "$tmp/walked"
+	wait "$walker" || bad=1
+	grep -vE "No such file or directory|Stale file handle" "$tmp/walk.errors" | head -5
+	! grep -qvE "No such file or directory|Stale file handle" "$tmp/walk.errors" && [ $bad = 0 ] && seen true
+}
+
+source_away() { # the source's folder is moved away: what is known stays; then it is back
+	mv "$source" "$tmp/moved" && hup "$mnt" && await "$PATIENCE" there 'by-event/Grown' || return 1
+	mv "$tmp/moved" "$source" && put "$(log_path back)" Back && seen there 'by-event/Back'
+}
+
+begin() { # begin HOW MOUNT-OPTION...
+	how=$1
+	shift
+	rm -rf "$source"
+	make_trail source --objects 12 --events 40 >/dev/null || give_up "make-trail"
+	mount_trail "$source" "$mnt" "$@" || give_up "no mount"
+	check "$how: before" equal
+}
+
+each() { # each FUNCTION...
+	local what
+	for what; do
+		check "$how: ${what//_/ }" "$what"
+	done
+	check "$how: it ends" unmount "$mnt"
+}
+
+by_itself=
+begin "SIGHUP"
+each new_object new_day changed_bytes changed_events same_size_and_time removed removed_day damaged_and_mended growing \
+	duplicate_of_another open_while_it_changes held_folder walk_while_it_changes source_away
+by_itself=1
+begin "--refresh 1" --refresh 1
+each new_object changed_bytes removed damaged_and_mended
+finish

@@ -1,0 +1,237 @@
+# shellcheck shell=bash disable=SC2034
+# Sourced by the tests beside it: mounts, waits, counts. Not a test itself.
+#
+# Everything happens in a directory of its own ($tmp); the clean-up unmounts only what is in it and ends only what was
+# started here. Whatever may not come is waited for by polling, with generous limits: the machine may be slow.
+set -u
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+cd "$root" || exit 1
+TRAILFS=$(realpath "${TRAILFS:-./trailfs}")
+if [ -z "${SAN:-}" ]; then
+	case $TRAILFS in
+	*/build/asan/*) SAN=asan ;;
+	*/build/tsan/*) SAN=tsan ;;
+	*) SAN= ;;
+	esac
+fi
+PYTHON=/usr/bin/python3
+export PYTHONDONTWRITEBYTECODE=1 LC_ALL=C
+umask 022
+
+passed=0 failed=0 skipped=0
+tmp=$(realpath "$(mktemp -d "${TMPDIR:-/tmp}/trailfs-test.XXXXXX")") || exit 1
+cache=$tmp/cache # of mounts that are not told another one
+logs=()          # what the daemons say
+started=()       # processes
+declare -A pid_of log_of
+PATIENCE=120 # seconds for what must come
+[ -z "$SAN" ] || PATIENCE=300
+
+mounts_here() { # those in $tmp, the last mounted first
+	awk -v top="$tmp/" 'index($2, top) == 1 { print $2 }' /proc/self/mounts | tac
+}
+
+mounted() { # mounted MNT
+	grep -q " $1 " /proc/self/mounts
+}
+
+mounted_live() {
+	mounted "$1" && timeout --foreground 60 cat "$1/.trailfs/status" >/dev/null 2>&1
+}
+
+gone() { # gone PID: also where nobody fetches its exit status, as in some containers
+	local stat
+	{ read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 0
+	[[ ${stat##*) } == Z* ]]
+}
+
+await() { # await SECONDS COMMAND...: until the command succeeds
+	local end=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		[ $SECONDS -lt $end ] || return 1
+		sleep 0.05
+	done
+}
+
+not() {
+	! "$@"
+}
+
+# For each command that may hang on a mount.
+t() { # t COMMAND...
+	timeout --foreground -k 5 "$PATIENCE" "$@"
+}
+
+clean_up() {
+	local status=$? mnt pid
+	trap - EXIT
+	trap '' INT TERM HUP
+	for mnt in $(mounts_here); do
+		umount -l "$mnt" 2>/dev/null || fusermount3 -uz "$mnt" 2>/dev/null
+	done
+	for pid in "${started[@]}"; do
+		kill -CONT "$pid" 2>/dev/null
+		kill -KILL "$pid" 2>/dev/null
+	done
+	wait 2>/dev/null
+	[ -n "$(mounts_here)" ] || rm -rf --one-file-system "${tmp:?}"
+	exit "$status"
+}
+trap clean_up EXIT
+trap 'exit 130' INT TERM HUP
+
+finish() { # the last line of each test
+	echo "$passed passed, $failed failed, $skipped skipped"
+	[ "$failed" = 0 ]
+	exit
+}
+
+complaint() { # complaint LOG: the first one of a sanitizer in it
+	grep -a -m1 -A40 -E "AddressSanitizer|runtime error:|ThreadSanitizer|LeakSanitizer" "$1"
+}
+
+check() { # check NAME COMMAND...: passes when the command does; what it says is shown when not, and the last daemon's log
+	local name=$1
+	shift
+	if "$@" >"$tmp/said" 2>&1; then
+		passed=$((passed + 1))
+		echo "ok $name"
+		return 0
+	fi
+	failed=$((failed + 1))
+	echo "FAIL $name: $(head -12 "$tmp/said" | cut -c1-400)"
+	[ ${#logs[@]} = 0 ] || { complaint "${logs[-1]}" || tail -4 "${logs[-1]}"; } | cut -c1-300 | sed 's/^/    log: /'
+	return 1
+}
+
+skip() { # skip NAME WHY
+	skipped=$((skipped + 1))
+	echo "skip $1: $2"
+}
+
+give_up() { # give_up WHY: nothing after this makes sense
+	failed=$((failed + 1))
+	echo "FAIL $1"
+	finish
+}
+
+same() { # same WHAT FOUND WANTED
+	[ "$2" = "$3" ] || { echo "$1 is '$2', not '$3'"; return 1; }
+}
+
+says() { # says WORD COMMAND...: what the command says has WORD in it; its status is $status
+	local word=$1
+	shift
+	said=$("$@" 2>&1)
+	status=$?
+	[[ $said == *"$word"* ]] || { echo "status $status, and not '$word': $said"; return 1; }
+}
+
+# Signals that this shell has its children ignore would not reach them: hence env --default-signal.
+start() { # start LOG COMMAND...: in the background, its pid is in $started_pid
+	local log=$1
+	shift
+	env --default-signal=INT,QUIT,HUP "$@" </dev/null >>"$log" 2>&1 &
+	started_pid=$!
+	started+=("$started_pid")
+}
+
+discard() { # discard MNT: what a test that failed has left there
+	[ -z "${pid_of[$1]:-}" ] || gone "${pid_of[$1]}" || {
+		kill -KILL "${pid_of[$1]}"
+		wait "${pid_of[$1]}" 2>/dev/null
+		umount -l "$1" 2>/dev/null || fusermount3 -uz "$1"
+	}
+}
+
+start_trail() { # start_trail SOURCE MNT [OPTION...]: without waiting
+	local source=$1 mnt=$2 log
+	shift 2
+	discard "$mnt"
+	mkdir -p "$mnt" 2>/dev/null
+	log=$tmp/log.$((${#logs[@]} + 1))
+	logs+=("$log")
+	case " $* " in
+	*" --cache-dir "*) ;;
+	*) set -- --cache-dir "$cache" "$@" ;;
+	esac
+	start "$log" "$TRAILFS" -f --refresh 0 "$@" "$source" "$mnt"
+	pid_of[$mnt]=$started_pid
+	log_of[$mnt]=$log
+}
+
+live_or_dead() { # live_or_dead MNT
+	gone "${pid_of[$1]}" || mounted_live "$1"
+}
+
+mount_trail() { # mount_trail SOURCE MNT [OPTION...]: until it answers
+	start_trail "$@"
+	await "$PATIENCE" live_or_dead "$2"
+	if gone "${pid_of[$2]}" || ! mounted "$2"; then
+		echo "not mounted on $2: $(tail -5 "${log_of[$2]}")"
+		return 1
+	fi
+}
+
+status_of() { # status_of MNT FILTER: of .trailfs/status
+	t cat "$1/.trailfs/status" | jq -r "$2"
+}
+
+complete() { # complete MNT
+	[ "$(status_of "$1" .complete)" = true ]
+}
+
+wait_ready() { # wait_ready MNT: until nothing is left to index
+	await "$PATIENCE" complete "$1" || { echo "never complete: $(t cat "$1/.trailfs/status")"; return 1; }
+}
+
+# What the sanitizers found is on the daemon's standard error.
+ended_well() { # ended_well MNT: after its end
+	local status
+	wait "${pid_of[$1]}"
+	status=$?
+	not complaint "${log_of[$1]}" || return 1
+	same "the daemon's exit status" "$status" 0
+}
+
+ended() { # ended MNT: its process ends, and well
+	await 60 gone "${pid_of[$1]}" || { echo "still runs 60 s after its end was asked for"; return 1; }
+	not mounted "$1" || { echo "ended, but $1 is mounted"; return 1; }
+	ended_well "$1"
+}
+
+unmount() { # unmount MNT
+	await 60 fusermount3 -u "$1" 2>/dev/null || { echo "fusermount3 -u $1: $(fusermount3 -u "$1" 2>&1)"; return 1; }
+	ended "$1"
+}
+
+hup() { # hup MNT
+	kill -HUP "${pid_of[$1]}"
+}
+
+# The root's times are those of what is indexed so far, and the kernel keeps them for a second.
+compare() { # compare [OPTION...] SOURCE MNT: equal to the model
+	local end=$((SECONDS + PATIENCE)) model=(timeout --foreground -k 5 $((2 * PATIENCE)) "$PYTHON" tests/model/compare.py "$@")
+	until "${model[@]}" >"$tmp/compared" 2>&1; do
+		if grep -qavE "^('': [mc]time is|compare: )" "$tmp/compared" || [ $SECONDS -gt $end ]; then
+			cat "$tmp/compared"
+			return 1
+		fi
+		sleep 0.2
+	done
+}
+
+make_trail() { # make_trail NAME OPTION...: $tmp/NAME
+	local name=$1
+	shift
+	scripts/make-trail "$@" "$tmp/$name"
+}
+
+odd_trails() { # odd_trails NAME...: $tmp/odd/NAME
+	"$PYTHON" tests/model/odd_trails.py "$tmp/odd" "$@"
+}
+
+is_root() {
+	[ "$(id -u)" = 0 ]
+}
