@@ -423,6 +423,13 @@ void cache_unclaim(struct cache *c, int32_t key_day)
 	pthread_mutex_unlock(&c->mutex);
 }
 
+bool cache_shared(struct cache *c)
+{
+	struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = USE_BYTE, .l_len = 1};
+
+	return c && (fcntl(c->lock, F_OFD_GETLK, &l) < 0 || l.l_type != F_UNLCK);
+}
+
 /* ---- room ---- */
 
 int cache_spill(struct cache *c)

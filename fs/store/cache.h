@@ -14,6 +14,7 @@
 #ifndef FS_STORE_CACHE_H
 #define FS_STORE_CACHE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -40,6 +41,9 @@ const char *cache_path(struct cache *c, const char *name);
  * NULL cache: 0. Claims of one process do not exclude each other. */
 int cache_claim(struct cache *c, int32_t key_day);
 void cache_unclaim(struct cache *c, int32_t key_day);
+
+/* Whether another process has the cache open now. */
+bool cache_shared(struct cache *c);
 
 /* A file without a name in the cache's folder (or in /tmp where there is none), for what is too large to
  * hold. A file descriptor, or negative errno. */

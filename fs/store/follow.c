@@ -28,7 +28,8 @@
 #define BATCH_BYTES   (16u << 20) /* stored bytes: some 100 MiB inflated, one object at a time */
 #define FETCH_AT_ONCE 64          /* objects of a batch that are fetched and held together */
 #define HOLD_NS       200000000ll /* before a day that another mount works on is tried again */
-#define STALE_MAX     8           /* merges in a row that come too late before it is left for later */
+#define LOOK_NS       1000000000ll /* at most so often which files there are, when nobody else uses the cache */
+#define STALE_MAX     8            /* merges in a row that come too late before it is left for later */
 #define FIRST_RETRY   2 /* seconds before a first listing that failed is tried again; doubles up to refresh */
 
 struct follow {
@@ -43,6 +44,7 @@ struct follow {
 
 	pthread_mutex_t adopt_lock; /* one looks at the files at a time */
 	pthread_mutex_t merge_lock; /* one merges or sweeps at a time */
+	int64_t adopted_at;         /* monotonic ns */
 	bool merge_wanted;          /* since who merges has last looked */
 	bool merge_paused;          /* the disk refused: not again before the next listing */
 	bool cache_refuses;         /* said once in the log */
@@ -81,12 +83,23 @@ static int adopt(struct follow *f)
 	if (!f->cache)
 		return 0;
 	pthread_mutex_lock(&f->adopt_lock);
+	__atomic_store_n(&f->adopted_at, catalog_now(), __ATOMIC_RELAXED);
 	catalog_files_begin(f->catalog);
 	err = cache_list(f->cache, adopt_file, f);
 	if (!err)
 		catalog_files_end(f->catalog);
 	pthread_mutex_unlock(&f->adopt_lock);
 	return err;
+}
+
+/* What another mount may have written of a day that is claimed now. Who is alone and has just looked need not
+ * do so for each of a thousand days. */
+static void adopt_if_shared(struct follow *f)
+{
+	int64_t since = catalog_now() - __atomic_load_n(&f->adopted_at, __ATOMIC_RELAXED);
+
+	if (since > LOOK_NS || cache_shared(f->cache))
+		adopt(f);
 }
 
 static void release_memory(void *data, size_t len)
@@ -265,7 +278,7 @@ static void work(struct follow *f, struct ingest *in, struct arrivals *a, struct
 		adopt(f);
 		return;
 	}
-	adopt(f);
+	adopt_if_shared(f);
 	seg = read_batch(f, in, a, batch, name);
 	if (catalog_publish(f->catalog, batch, seg, name))
 		log_error("index: no memory; what was being read is tried again at the next refresh");
