@@ -14,7 +14,7 @@
 #include "render/key.h"
 
 #define SOURCE_KEY_MAX     4096 /* bytes of a key; S3 allows 1,024, a directory PATH_MAX */
-#define SOURCE_REASON_MAX  160
+#define SOURCE_REASON_MAX  400
 #define SOURCE_MESSAGE_MAX 1024
 #define SOURCE_FETCH_MAX   (1ull << 30) /* bytes of an object that is fetched whole */
 #define SOURCE_ALL_DAYS    INT32_MAX

@@ -193,10 +193,11 @@ static int cached_check(struct source *s)
 	return cached_of(s)->offline ? 0 : source_check(cached_of(s)->inner);
 }
 
-/* Who asks for that wants to see everything as it is: closed days, too. */
+/* Who asks for that wants to see everything as it is: closed days, too. What was listed in this very second
+ * may have been listed before the change that is asked about. */
 static void cached_reload(struct source *s)
 {
-	listings_expire(cached_of(s)->listings, now());
+	listings_expire(cached_of(s)->listings, now() + 1);
 	source_reload(cached_of(s)->inner);
 }
 

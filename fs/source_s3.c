@@ -90,19 +90,37 @@ static int error_of(int error)
 struct fetch {
 	source_done *done;
 	void *arg;
-	size_t i;
+	size_t i, key_len;
 	uint64_t tag;
 };
+
+/* The message without the key, "s3://BUCKET: ...": whoever reads it has the key before it. */
+static void drop_key(char out[SOURCE_REASON_MAX], const char *message, size_t key_len)
+{
+	static const char scheme[] = "s3://";
+	size_t bucket = sizeof(scheme) - 1;
+
+	if (strncmp(message, scheme, bucket) == 0)
+		bucket += strcspn(message + bucket, "/");
+	if (message[bucket] != '/' || strlen(message + bucket) <= 1 + key_len) {
+		snprintf(out, SOURCE_REASON_MAX, "%.*s", SOURCE_REASON_MAX - 1, message);
+		return;
+	}
+	if (snprintf(out, SOURCE_REASON_MAX, "%.*s%s", (int)bucket, message, message + bucket + 1 + key_len) <
+		0)
+		out[0] = '\0';
+}
 
 static void got(void *arg, const struct s3_result *result, char *data, size_t len)
 {
 	struct fetch *f = arg;
-	const char *reason = result->message;
+	char reason[SOURCE_REASON_MAX];
 	int error = error_of(result->error);
 
+	drop_key(reason, result->message, f->key_len);
 	if (error == 0 && source_s3_tag(result->etag) != f->tag) {
 		error = -ESTALE;
-		reason = "changed since it was listed";
+		snprintf(reason, sizeof(reason), "changed since it was listed");
 	}
 	if (error < 0) {
 		free(data);
@@ -132,7 +150,7 @@ static void fetch_one(
 		done(arg, i, -ENOMEM, NULL, 0, "no memory");
 		return;
 	}
-	*f = (struct fetch){.done = done, .arg = arg, .i = i, .tag = o->tag};
+	*f = (struct fetch){.done = done, .arg = arg, .i = i, .tag = o->tag, .key_len = strlen(key)};
 	s3_get(s->s3, key, o->size, NULL, 0, 0, got, f);
 }
 

@@ -232,7 +232,7 @@ static int load_whole(struct reader *r, struct entry *e, struct blob **ret, char
 	e->raw = NULL;
 	pthread_mutex_unlock(&r->mutex);
 	if (e->raw_error) {
-		snprintf(reason, BLOB_REASON_MAX, "%s", e->raw_reason);
+		snprintf(reason, BLOB_REASON_MAX, "%.*s", BLOB_REASON_MAX - 1, e->raw_reason);
 		return e->raw_error;
 	}
 	if (!(e->form & 1)) {

@@ -86,11 +86,13 @@ remount() { # no object is fetched twice
 }
 
 new_object() { # new_object HOW
-	local key
+	local key DAY=
+	[ "$1" = Hup ] || DAY=$(today)
 	key=$(log_key "new-$1")
+	mkdir -p "$tmp/new/${key%/*}"
 	make_log "$tmp/new/$key" "New$1" && upload bucket "$tmp/new" >/dev/null || return 1
 	[ "$1" != Hup ] || hup "$mnt"
-	await "$PATIENCE" test -d "$mnt/by-event/New$1" && t grep -q "user-New$1" "$mnt"/by-event/New$1/2025/06/19/* && t test -e "$mnt/${key%.gz}"
+	await "$PATIENCE" test -d "$mnt/by-event/New$1" && t grep -q "user-New$1" "$mnt"/by-event/New$1/*/*/*/* && t test -e "$mnt/${key%.gz}"
 }
 
 with_prefix() {
@@ -158,7 +160,6 @@ TEST_SECRET=$S3_SECRET
 export AWS_ENDPOINT_URL=$S3_URL AWS_REGION=us-east-1
 make_trail source --all --objects 1300 --events 4000 --days 2 --regions 2 >/dev/null && make_trail small --objects 40 --events 200 >/dev/null ||
 	give_up "make-trail"
-mkdir -p "$tmp/new/$(dirname "$(log_key x)")"
 upload bucket "$tmp/source" >"$tmp/uploaded" && upload second "$tmp/small" >/dev/null && upload second "$tmp/small" deep/pre+fix/ >/dev/null ||
 	give_up "upload: $(cat "$tmp/uploaded")"
 use_keys "$S3_KEY" "$S3_SECRET"

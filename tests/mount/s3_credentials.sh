@@ -217,6 +217,8 @@ from_file() { # keys in the shared file, edited while mounted
 }
 
 file_without_hup() { # the same, seen by itself
+	local DAY
+	DAY=$(today)
 	nothing
 	printf '[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n' "$TEST_KEY" "$TEST_SECRET" >"$HOME/.aws/credentials"
 	fresh s3://trail "$mnt" --refresh 1 && wait_ready "$mnt" || return 1

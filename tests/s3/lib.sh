@@ -71,19 +71,24 @@ delete_object() { # delete_object BUCKET KEY
 	curl -sS --noproxy '*' --max-time 60 -X DELETE "http://127.0.0.1:$CONTROL_PORT/_control/object/$1/$key" >/dev/null
 }
 
-make_log() { # make_log FILE EVENTNAME...: a log of such events
-	"$PYTHON" - "$@" <<'EOF'
+make_log() { # make_log FILE EVENTNAME...: a log of such events, of the day DAY (2025-06-19)
+	"$PYTHON" - "${DAY:-2025-06-19}" "$@" <<'EOF'
 import gzip, json, sys
-records = [{'eventVersion': '1.08', 'eventTime': '2025-06-19T09:00:%02dZ' % n, 'eventName': name, 'eventID': 'id-%s-%d' % (name, n),
+records = [{'eventVersion': '1.08', 'eventTime': '%sT00:00:%02dZ' % (sys.argv[1], n), 'eventName': name, 'eventID': 'id-%s-%d' % (name, n),
             'eventSource': 'ec2.amazonaws.com', 'userIdentity': {'type': 'IAMUser', 'userName': 'user-' + name},
-            'sourceIPAddress': '198.51.100.%d' % n} for n, name in enumerate(sys.argv[2:])]
-with open(sys.argv[1], 'wb') as file:
+            'sourceIPAddress': '198.51.100.%d' % n} for n, name in enumerate(sys.argv[3:])]
+with open(sys.argv[2], 'wb') as file:
     file.write(gzip.compress(json.dumps({'Records': records}).encode(), mtime=0))
 EOF
 }
 
-log_key() { # log_key NAME [REGION]
-	echo "AWSLogs/111122223333/CloudTrail/${2:-us-east-1}/2025/06/19/111122223333_CloudTrail_${2:-us-east-1}_20250619T0900Z_$1.json.gz"
+log_key() { # log_key NAME: of the day DAY
+	local day=${DAY:-2025-06-19}
+	echo "AWSLogs/111122223333/CloudTrail/us-east-1/${day//-//}/111122223333_CloudTrail_us-east-1_${day//-/}T0000Z_$1.json.gz"
+}
+
+today() { # what --refresh looks for: days that ended long ago are asked for again only by SIGHUP
+	date -u +%Y-%m-%d
 }
 
 # Never in front: the exit status and the one line are those of the command as people give it.
