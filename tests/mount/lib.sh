@@ -14,6 +14,8 @@ if [ -z "${SAN:-}" ]; then
 	*) SAN= ;;
 	esac
 fi
+# A daemon that is told to end while a read hangs cannot join the thread that is in it.
+[ "$SAN" != tsan ] || export TSAN_OPTIONS="${TSAN_OPTIONS:-}:report_thread_leaks=0"
 PYTHON=/usr/bin/python3
 export PYTHONDONTWRITEBYTECODE=1 LC_ALL=C
 umask 022
