@@ -65,6 +65,10 @@ static int get_token(struct cred_context *c, char *header, size_t cap)
 
 	if (r == 0)
 		r = cred_call(c, true, &request, c->limits.imds, 1, &a);
+	if (r == 0 && a.status >= 500) { /* there is one, and it may get well */
+		http_answer_clear(&a);
+		r = cred_call(c, true, &request, c->limits.imds, c->limits.tries, &a);
+	}
 	if (r < 0)
 		return r == -ETIMEDOUT || r == -EIO ? -ENOENT : r;
 	if (a.status == 200) {
