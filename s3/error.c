@@ -46,6 +46,8 @@ static const char need_kms[] =
 	"and the key must be enabled.";
 static const char no_bucket[] = "There is no bucket of this name: check its spelling and the endpoint.";
 static const char no_object[] = "The object was removed since it was listed.";
+static const char not_s3[] =
+	"This is not how S3 answers: check the endpoint (some servers know signed requests only).";
 static const char closed[] = "The account or the bucket is closed to requests: ask its owner.";
 
 /* By code. Those that are RETRY_AT_ONCE name what has to be mended first: clock, region or credentials. */
@@ -71,7 +73,8 @@ static const struct {
 	{"UnrecognizedClientException", {-EACCES, RETRY_NOT, wrong_keys}},
 	{"SignatureDoesNotMatch",
 		{-EACCES, RETRY_NOT,
-			"The secret key does not belong to the access key, or a proxy changed the request."}},
+			"The secret key does not belong to the access key (or the server knows no such "
+			"access key), or a proxy changed the request."}},
 	{"AccountProblem", {-EACCES, RETRY_NOT, closed}},
 	{"AllAccessDisabled", {-EACCES, RETRY_NOT, closed}},
 	{"NotSignedUp", {-EACCES, RETRY_NOT, closed}},
@@ -289,7 +292,8 @@ struct error_meaning error_mean(int status, const char *code, const char *messag
 	if (mean_code(code, message, listing, &m))
 		return m;
 	for (size_t i = 0; i < sizeof(statuses) / sizeof(*statuses); i++)
-		if (status == statuses[i].status)
+		/* A listing cannot be out of date. */
+		if (status == statuses[i].status && !(listing && statuses[i].meaning.error == -ESTALE))
 			return statuses[i].meaning;
 	if (status == 403)
 		return denied(message, listing);
@@ -299,5 +303,6 @@ struct error_meaning error_mean(int status, const char *code, const char *messag
 	/* An error in the body of a 200 is one that struck after the headers had gone. */
 	if (status >= 500 || (status >= 200 && status < 300))
 		return (struct error_meaning){-EIO, RETRY_TRANSIENT, server_fault};
-	return (struct error_meaning){-EIO, RETRY_NOT, ""};
+	/* S3 gives every error of a listing a code. */
+	return (struct error_meaning){-EIO, RETRY_NOT, listing && status >= 400 && !*code ? not_s3 : ""};
 }

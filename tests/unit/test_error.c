@@ -158,6 +158,7 @@ static void meanings(void **state)
 		{400, "ExpiredToken", "", 1, -EACCES, RETRY_AT_ONCE, "aws sso login"},
 		{403, "InvalidAccessKeyId", "", 1, -EACCES, RETRY_NOT, "does not exist"},
 		{403, "SignatureDoesNotMatch", "", 1, -EACCES, RETRY_NOT, "secret key"},
+		{403, "SignatureDoesNotMatch", "", 1, -EACCES, RETRY_NOT, "no such access key"},
 		{403, "RequestTimeTooSkewed", "", 1, -EACCES, RETRY_AT_ONCE, "clock"},
 		{301, "PermanentRedirect", "", 1, -EIO, RETRY_AT_ONCE, "region"},
 		{301, "", "", 1, -EIO, RETRY_AT_ONCE, "region"},
@@ -166,6 +167,10 @@ static void meanings(void **state)
 		{412, "PreconditionFailed", "", 0, -ESTALE, RETRY_NOT, "replaced"},
 		{412, "", "", 0, -ESTALE, RETRY_NOT, "replaced"},
 		{416, "InvalidRange", "", 0, -ESTALE, RETRY_NOT, "replaced"},
+		/* Nothing was listed before. */
+		{412, "", "", 1, -EIO, RETRY_NOT, "endpoint"},
+		{416, "", "", 1, -EIO, RETRY_NOT, "endpoint"},
+		{400, "", "", 1, -EIO, RETRY_NOT, "endpoint"},
 		{503, "SlowDown", "", 0, -EIO, RETRY_THROTTLED, "fewer"},
 		{503, "", "", 0, -EIO, RETRY_THROTTLED, "fewer"},
 		{429, "", "", 0, -EIO, RETRY_THROTTLED, "fewer"},
