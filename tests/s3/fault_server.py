@@ -12,11 +12,12 @@ What is to go wrong and what has been asked for goes over CONTROL_PORT, JSON in 
     GET  /_control/hits              how often each rule struck
     GET  /_control/counts            requests by kind since the last reset, bytes, connections, in_flight_max
     GET  /_control/log               each request: kind method path query range status code access_key region connection at
+    GET  /_control/secrets           of all keys that were issued: the secrets, and the tokens
     POST /_control/reset             forgets counts, log and rules
     POST /_control/set {...}         see SETTINGS
     POST /_control/keys {ACCESS: {secret, token, expires_in, allow}}    adds or changes
     POST /_control/expire            all issued credentials have expired
-    PUT, DELETE /_control/object/BUCKET/KEY    (percent-encoded) its bytes are the body
+    PUT, DELETE /_control/object/BUCKET/KEY    (percent-encoded) its bytes are the body; x-mtime: SECONDS
     POST /_control/lie {bucket, key, size, etag, mtime}    what listings say of an object
     POST /_control/synthetic {bucket, count, key, data}    key: with %d in it; all have the same bytes (base64: data64)
     POST /_control/bucket {name}
@@ -265,7 +266,8 @@ class Server:
         if request.method == 'DELETE':
             self.buckets[name].delete(key)
         else:
-            self.buckets[name].put(key, store.Object(request.body))
+            mtime = request.header.get('x-mtime')
+            self.buckets[name].put(key, store.Object(request.body, mtime=mtime and int(mtime)))
 
     def control_rules(self, asked):
         self.rules.replace(asked)
@@ -282,6 +284,9 @@ class Server:
 
     def control_log(self, _):
         return self.log
+
+    def control_secrets(self, _):
+        return [text for entry in self.keys.values() if entry.issued for text in (entry.secret, entry.token)]
 
     def control_reset(self, _):
         self.reset()

@@ -59,10 +59,10 @@ asked() { # asked FILTER: how many of the requests fit a jq filter
 	ctl log | jq "[.[] | select($1)] | length"
 }
 
-put_object() { # put_object BUCKET KEY FILE
+put_object() { # put_object BUCKET KEY FILE: with the file's time
 	local key
 	key=$(jq -rn --arg key "$2" '$key | @uri')
-	curl -sS --noproxy '*' --max-time 60 -T "$3" "http://127.0.0.1:$CONTROL_PORT/_control/object/$1/$key" >/dev/null
+	curl -sS --noproxy '*' --max-time 60 -H "x-mtime: $(stat -c %Y "$3")" -T "$3" "http://127.0.0.1:$CONTROL_PORT/_control/object/$1/$key" >/dev/null
 }
 
 delete_object() { # delete_object BUCKET KEY

@@ -15,6 +15,7 @@ What happens:
     length    is added to Content-Length; chunked, no_length: neither says how long the body is, the latter until the end
     cut       the body lacks so many bytes at its end, and Content-Length says so
     etag      another one in the header; flip: the byte at this place is another
+    kms       encrypted with a key of KMS, the answer says: so the ETag is not the MD5 of the bytes
     ignore_range, content_range: the whole object as 200; another such header
     hang_up   the connection is closed after the answer, unannounced
     listing   what the page is like, see store.py: loop endless empty_page no_token backwards bomb namespace key_count page size
