@@ -81,7 +81,8 @@ static int authorization(struct cred_context *c, char **ret)
 
 static int take(struct cred_context *c, const struct http_answer *a, struct keys_found **ret)
 {
-	static const struct cred_names names = {"AccessKeyId", "SecretAccessKey", "Token", "Expiration"};
+	static const struct cred_names names = {
+		"the answer", "AccessKeyId", "SecretAccessKey", "Token", "Expiration"};
 	json_t *j;
 	int r;
 
@@ -116,7 +117,7 @@ int cred_container(struct cred_context *c, struct keys_found **ret)
 	if (r < 0)
 		return r;
 	header[1] = token;
-	r = cred_call(c, true, &request, c->limits.container, c->limits.tries, &a);
+	r = cred_call(c, true, &request, c->limits.container, &a);
 	secret_wipe(token);
 	if (r < 0)
 		return r;

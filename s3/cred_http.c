@@ -12,6 +12,14 @@
 #define ANSWER_MAX  (256 << 10)
 #define SLICE_MS    20
 
+int64_t cred_clock(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
+}
+
 bool cred_cancelled(const struct cred_context *c)
 {
 	return atomic_load(&c->net->cancelled);
@@ -77,21 +85,28 @@ static int unanswered(struct cred_context *c, const struct http_answer *a)
 	return cred_fail(c, error, "no answer: %s", a->reason[0] ? a->reason : strerror(-a->error));
 }
 
-int cred_call(struct cred_context *c, bool no_proxy, struct http_request *r, unsigned total, unsigned tries,
+int cred_call(struct cred_context *c, bool no_proxy, struct http_request *r, unsigned limit,
 	struct http_answer *ret)
 {
-	unsigned pause = c->limits.pause;
+	unsigned pause = c->limits.pause, tries = c->limits.tries;
+	int64_t left = c->end - cred_clock(), end;
 	struct http *h = NULL;
 	int error = client(c, no_proxy, &h);
 
 	if (error < 0)
 		return error;
-	r->connect_ms = r->total_ms = total;
+	if (left <= 0)
+		return cred_fail(c, -ETIMEDOUT, "no time was left to ask it");
+	/* Errors that come at once are worth each try, silence is worth two. */
+	left = left < 2 * (int64_t)limit ? left : 2 * (int64_t)limit;
+	end = cred_clock() + left;
 	r->max_bytes = ANSWER_MAX;
 	for (;; pause *= 2) {
 		memset(ret, 0, sizeof *ret);
+		r->connect_ms = r->total_ms = left < limit ? (unsigned)left : limit;
 		http_call(h, r, ret);
-		if (!may_change(ret) || --tries == 0)
+		left = end - cred_clock() - pause;
+		if (!may_change(ret) || --tries == 0 || left <= 0)
 			break;
 		http_answer_clear(ret);
 		if (cred_pause(c, pause) < 0)

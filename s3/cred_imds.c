@@ -15,7 +15,8 @@
 
 #define URL_MAX       512
 #define TOKEN_MAX     1024
-#define STALE_SECONDS 900 /* to go on with expired keys: asked again after two thirds of it */
+#define TIMEOUT_MAX   3600 /* seconds */
+#define STALE_SECONDS 900  /* to go on with expired keys: asked again after two thirds of it */
 #define ROLES         "/latest/meta-data/iam/security-credentials/"
 
 static const char *base(struct cred_context *c)
@@ -26,6 +27,17 @@ static const char *base(struct cred_context *c)
 	if (url)
 		return url;
 	return mode && strcasecmp(mode, "ipv6") == 0 ? "http://[fd00:ec2::254]" : "http://169.254.169.254";
+}
+
+/* The setting is in seconds, as the AWS command line reads it: for networks where an answer takes longer. */
+static unsigned patience(const struct cred_context *c)
+{
+	const char *text = cred_setting(c->files, c->profile, "metadata_service_timeout");
+	char *end = NULL;
+	unsigned long seconds = text && *text >= '0' && *text <= '9' ? strtoul(text, &end, 10) : 0;
+
+	return seconds > 0 && seconds <= TIMEOUT_MAX && *end == '\0' ? (unsigned)seconds * 1000
+								     : c->limits.imds;
 }
 
 static int make_url(struct cred_context *c, const char *path, const char *name, char url[URL_MAX])
@@ -64,11 +76,7 @@ static int get_token(struct cred_context *c, char *header, size_t cap)
 	int r = make_url(c, "/latest/api/token", "", url);
 
 	if (r == 0)
-		r = cred_call(c, true, &request, c->limits.imds, 1, &a);
-	if (r == 0 && a.status >= 500) { /* there is one, and it may get well */
-		http_answer_clear(&a);
-		r = cred_call(c, true, &request, c->limits.imds, c->limits.tries, &a);
-	}
+		r = cred_call(c, true, &request, patience(c), &a);
 	if (r < 0)
 		return r == -ETIMEDOUT || r == -EIO ? -ENOENT : r;
 	if (a.status == 200) {
@@ -89,7 +97,7 @@ static int get(struct cred_context *c, const char *token, const char *name, stru
 	int r = make_url(c, ROLES, name, url);
 
 	if (r == 0)
-		r = cred_call(c, true, &request, c->limits.imds, c->limits.tries, ret);
+		r = cred_call(c, true, &request, patience(c), ret);
 	if (r < 0 || ret->status == 200)
 		return r;
 	r = ret->status == 404 ? cred_fail(c, -ENOENT, "the instance has no role")
@@ -114,7 +122,8 @@ static int get_role(struct cred_context *c, const char *token, char *role, size_
 
 static int get_keys(struct cred_context *c, const char *token, const char *role, struct keys_found **ret)
 {
-	static const struct cred_names names = {"AccessKeyId", "SecretAccessKey", "Token", "Expiration"};
+	static const struct cred_names names = {
+		"the answer", "AccessKeyId", "SecretAccessKey", "Token", "Expiration"};
 	char clean[64];
 	struct http_answer a;
 	const char *code;

@@ -23,8 +23,11 @@
 
 /* Milliseconds, but for tries. */
 struct cred_limits {
-	unsigned imds, container, sts, sso, process; /* one request; the process: all of it */
-	unsigned tries, pause;                       /* of a request that may succeed later; doubles */
+	unsigned imds, container, sts, sso; /* one try of a request; all of its tries: twice that */
+	unsigned process;                   /* until it has ended */
+	unsigned all;                       /* whatever a search asks, together */
+	unsigned tries, pause;              /* of a request that may succeed later; doubles */
+	unsigned again;                     /* seconds between two searches */
 };
 void credentials_limits(struct credentials *c, const struct cred_limits *l); /* for tests: before any get */
 
@@ -43,6 +46,7 @@ struct cred_context {
 	const char *region;    /* an option, or NULL */
 	const char *ca_bundle; /* an option, or NULL */
 	struct cred_limits limits;
+	int64_t end; /* of the search, by cred_clock() */
 	struct cred_net *net;
 	char where[160]; /* the place, for messages and struct keys_found */
 	char *message;   /* CRED_MESSAGE_MAX */
@@ -78,9 +82,10 @@ void cred_log(struct cred_context *c, int level, const char *format, ...)
 /* Copies them; the source is c->where. Refuses what cannot be sent in a header. token: may be NULL. */
 int cred_keys(struct cred_context *c, const char *access_key, const char *secret, const char *token,
 	int64_t expires, struct keys_found **ret);
-/* The same of a JSON object: the names of its members. Where token or expires is absent there is none. */
+/* The same of a JSON object: what people call it, the names of its members. Where token or expires is absent
+ * there is none. */
 struct cred_names {
-	const char *access_key, *secret, *token, *expires;
+	const char *answer, *access_key, *secret, *token, *expires;
 };
 int cred_keys_json(
 	struct cred_context *c, const json_t *json, const struct cred_names *names, struct keys_found **ret);
@@ -89,10 +94,12 @@ json_t *cred_json(const char *data, size_t len);
 
 /*
  * One request, and again while the answer is one that may be another later. 0: an answer came, whatever its
- * status; http_answer_clear() it. Else it is said why not; total: milliseconds for each try.
+ * status; http_answer_clear() it. Else it is said why not. limit: milliseconds for each try, and half of
+ * those for all.
  */
-int cred_call(struct cred_context *c, bool no_proxy, struct http_request *r, unsigned total, unsigned tries,
+int cred_call(struct cred_context *c, bool no_proxy, struct http_request *r, unsigned limit,
 	struct http_answer *ret);
+int64_t cred_clock(void); /* ms */
 /* "text", with what is no printable ASCII as '?', up to the first line's end: for messages. Returns out. */
 const char *cred_printable(const char *text, char *out, size_t cap);
 int cred_pause(struct cred_context *c, unsigned ms); /* -ECANCELED */

@@ -99,21 +99,13 @@ static int spawn(char *words[], int out, pid_t *ret)
 	return -r;
 }
 
-static int64_t clock_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
-}
-
 struct run {
 	pid_t pid;
 	int fd, status;
 	bool ended, eof;
 	char *out;
 	size_t len;
-	int64_t deadline;
+	int64_t begun, deadline;
 };
 
 static int read_some(struct run *run)
@@ -146,7 +138,7 @@ static int watch(struct cred_context *c, struct run *run)
 	while (!run->ended && r >= 0) {
 		if (cred_cancelled(c))
 			return -ECANCELED;
-		if (clock_ms() > run->deadline)
+		if (cred_clock() > run->deadline)
 			return -ETIMEDOUT;
 		if (run->eof)
 			poll(NULL, 0, SLICE_MS);
@@ -179,7 +171,10 @@ static int run_command(struct cred_context *c, char *words[], struct run *run)
 	if (pipe2(fd, O_CLOEXEC) < 0)
 		return cred_fail(c, -EIO, "credential_process: %s", strerror(errno));
 	run->fd = fd[0];
-	run->deadline = clock_ms() + c->limits.process;
+	run->begun = cred_clock();
+	run->deadline = run->begun + c->limits.process;
+	if (run->deadline > c->end)
+		run->deadline = c->end;
 	fcntl(fd[0], F_SETFL, O_NONBLOCK);
 	r = spawn(words, fd[1], &run->pid);
 	close(fd[1]);
@@ -187,8 +182,8 @@ static int run_command(struct cred_context *c, char *words[], struct run *run)
 		r = watch(c, run);
 		end(run);
 		if (r == -ETIMEDOUT)
-			cred_fail(c, r, "credential_process %s has not ended after %u seconds", words[0],
-				c->limits.process / 1000);
+			cred_fail(c, r, "credential_process %s has not ended after %lld seconds", words[0],
+				(long long)(cred_clock() - run->begun) / 1000);
 		else if (r < 0)
 			cred_fail(c, r, "credential_process %s: %s", words[0], strerror(-r));
 	} else {
@@ -200,8 +195,8 @@ static int run_command(struct cred_context *c, char *words[], struct run *run)
 
 static int take(struct cred_context *c, const struct run *run, const char *name, struct keys_found **ret)
 {
-	static const struct cred_names names = {
-		"AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration"};
+	static const struct cred_names names = {"what credential_process printed", "AccessKeyId",
+		"SecretAccessKey", "SessionToken", "Expiration"};
 	json_t *j;
 	int r;
 

@@ -28,6 +28,7 @@ static const struct {
 	{"s3_disable_express_session_auth", {"AWS_S3_DISABLE_EXPRESS_SESSION_AUTH"}},
 	{"ec2_metadata_service_endpoint", {"AWS_EC2_METADATA_SERVICE_ENDPOINT"}},
 	{"ec2_metadata_service_endpoint_mode", {"AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"}},
+	{"metadata_service_timeout", {"AWS_METADATA_SERVICE_TIMEOUT"}},
 };
 
 const char *cred_getenv(const char *name)

@@ -189,7 +189,7 @@ static int renew(struct cred_context *c, const struct login *l, json_t *j)
 		return cred_fail(c, -ENOMEM, "no memory");
 	request.body = body;
 	request.body_len = strlen(body);
-	r = cred_call(c, false, &request, c->limits.sso, c->limits.tries, &a);
+	r = cred_call(c, false, &request, c->limits.sso, &a);
 	secret_wipe(body);
 	if (r < 0)
 		return r;
@@ -225,7 +225,7 @@ static int take_keys(
 	struct cred_context *c, const struct login *l, const struct http_answer *a, struct keys_found **ret)
 {
 	static const struct cred_names names = {
-		"accessKeyId", "secretAccessKey", "sessionToken", "expiration"};
+		"the portal's answer", "accessKeyId", "secretAccessKey", "sessionToken", "expiration"};
 	json_t *j, *keys;
 	int r;
 
@@ -262,7 +262,7 @@ static int get_keys(struct cred_context *c, const struct login *l, const json_t 
 	if (asprintf(&line, "x-amz-sso_bearer_token: %s", token) < 0)
 		return cred_fail(c, -ENOMEM, "no memory");
 	header[0] = line;
-	r = cred_call(c, false, &request, c->limits.sso, c->limits.tries, &a);
+	r = cred_call(c, false, &request, c->limits.sso, &a);
 	secret_wipe(line);
 	if (r < 0)
 		return r;

@@ -296,7 +296,7 @@ static int post(struct cred_context *c, const struct call *call, const struct fo
 	if (r < 0)
 		r = cred_fail(c, r, "cannot sign: %s", strerror(-r));
 	else
-		r = cred_call(c, false, &request, c->limits.sts, c->limits.tries, ret);
+		r = cred_call(c, false, &request, c->limits.sts, ret);
 	secret_free(store.text);
 	return r;
 }

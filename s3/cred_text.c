@@ -142,10 +142,10 @@ int cred_keys_json(
 	int64_t expires;
 
 	if (!access_key || !secret)
-		return cred_fail(
-			c, -EACCES, "the answer has no %s", access_key ? names->secret : names->access_key);
+		return cred_fail(c, -EACCES, "%s has no %s", names->answer,
+			access_key ? names->secret : names->access_key);
 	if (json_expires(json_object_get(json, names->expires), &expires) < 0)
-		return cred_fail(c, -EACCES, "the answer's %s is no time", names->expires);
+		return cred_fail(c, -EACCES, "%s of %s is no time", names->expires, names->answer);
 	return cred_keys(c, access_key, secret, token, expires, ret);
 }
 

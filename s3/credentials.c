@@ -4,10 +4,11 @@
  *	held, long before its end       given, at once
  *	held, its end is near           the first caller looks again, the others are given what is held
  *	none, refused or at its end     the first caller looks, the others wait for it
- *	looking failed                  what is held, if it still holds, else the same message; for 30 seconds
+ *	looking failed                  what is held, if it still holds, else the same message; for 30 s, or
+ *	                                twice the time that it took
  *
  * `lock` guards what is below it in the struct and is not held while files are read or servers asked. Only
- *the thread that set `busy` replaces `files` and `held`, so it may read them without the lock.
+ * the thread that set `busy` replaces `files` and `held`, so it may read them without the lock.
  */
 #include "s3/credentials.h"
 
@@ -22,7 +23,7 @@
 #include "s3/secret.h"
 
 #define EARLY_SECONDS 300 /* before their end new ones are fetched */
-#define RETRY_SECONDS 30  /* between two attempts */
+#define TIMEOUT       60  /* seconds of a search, where nothing is said */
 #define FILES         2
 
 struct stamp {
@@ -54,16 +55,40 @@ struct credentials {
 	struct keys_found *held;
 	uint64_t refused; /* a generation; 0: none */
 	int64_t fetched;
-	bool same_again; /* a refused generation was fetched again, and was the same */
-	bool reload;     /* fetch, and at once */
-	bool outdated;   /* held is from before a reload */
-	int failed;      /* the last fetch, at failed_at */
-	int64_t failed_at;
+	bool same_again;               /* a refused generation was fetched again, and was the same */
+	bool reload;                   /* fetch, and at once */
+	bool outdated;                 /* held is from before a reload */
+	int failed;                    /* the last fetch, which began at failed_at */
+	int64_t failed_at, failed_for; /* repeated so many seconds */
 	char message[CRED_MESSAGE_MAX];
 
 	char **given; /* settings: lent for as long as this lives */
 	size_t n_given;
 };
+
+/*
+ * How long each place may take for one try; two that hang are all, and all that a search asks together ends
+ * with its timeout. Whoever mounts waits for it.
+ *
+ *	metadata  1 s: what the AWS command line gives it; it is one hop away, or there is none
+ *	container 2 s: what the AWS command line gives it; it is on this machine
+ *	STS, SSO  5 s: they answer within one, from another continent too, and the first time with TLS
+ *	process  60 s: it may ask a person, or a vault
+ */
+static struct cred_limits standard_limits(unsigned timeout)
+{
+	return (struct cred_limits){
+		.imds = 1000,
+		.container = 2000,
+		.sts = 5000,
+		.sso = 5000,
+		.process = 60000,
+		.all = 1000 * (timeout ? timeout : TIMEOUT),
+		.tries = 3,
+		.pause = 250,
+		.again = 30,
+	};
+}
 
 /* The tokens in an answer also pass through the JSON library's own memory. */
 static void wipe_json(void)
@@ -98,13 +123,7 @@ int credentials_new(const struct credentials_options *o, struct credentials **re
 	pthread_once(&once, wipe_json);
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_cond_init(&c->idle, NULL);
-	c->limits = (struct cred_limits){.imds = 1000,
-		.container = 2000,
-		.sts = 10000,
-		.sso = 10000,
-		.process = 60000,
-		.tries = 3,
-		.pause = 250};
+	c->limits = standard_limits(o->timeout);
 	c->log = o->log;
 	c->log_arg = o->log_arg;
 	c->looked = INT64_MIN;
@@ -259,9 +278,15 @@ static void notice_changes(struct credentials *c, int64_t now)
 	pthread_mutex_unlock(&c->lock);
 }
 
-static bool is_recent(int64_t then, int64_t now)
+static bool is_within(int64_t seconds, int64_t then, int64_t now)
 {
-	return now >= then && now - then < RETRY_SECONDS;
+	return now >= then && now - then < seconds;
+}
+
+/* Of what was fetched: not so soon again. */
+static bool is_recent(const struct credentials *c, int64_t now)
+{
+	return is_within(c->limits.again, c->fetched, now);
 }
 
 static bool is_usable(const struct credentials *c, int64_t now)
@@ -269,7 +294,7 @@ static bool is_usable(const struct credentials *c, int64_t now)
 	if (!c->held || c->held->expires <= now)
 		return false;
 	/* Refused, and there are no others: to ask before each request would help nobody. */
-	return c->held->generation != c->refused || (c->same_again && is_recent(c->fetched, now));
+	return c->held->generation != c->refused || (c->same_again && is_recent(c, now));
 }
 
 enum choice {
@@ -283,13 +308,13 @@ static enum choice choose(const struct credentials *c, int64_t now)
 {
 	bool usable = is_usable(c, now);
 	/* Keys that live shorter than that are not fetched at every call. */
-	bool ends = usable && c->held->expires - now <= EARLY_SECONDS && !is_recent(c->fetched, now);
+	bool ends = usable && c->held->expires - now <= EARLY_SECONDS && !is_recent(c, now);
 
 	if (usable && !ends && !c->outdated)
 		return GIVE_HELD;
 	if (c->busy)
 		return usable ? GIVE_HELD : WAIT;
-	if (c->failed && is_recent(c->failed_at, now) && !c->reload)
+	if (c->failed && is_within(c->failed_for, c->failed_at, now) && !c->reload)
 		return usable ? GIVE_HELD : GIVE_ERROR;
 	return FETCH;
 }
@@ -327,6 +352,7 @@ static int search(struct credentials *c, int64_t now, struct keys_found **ret, c
 		.region = c->region,
 		.ca_bundle = c->ca_bundle,
 		.limits = c->limits,
+		.end = cred_clock() + c->limits.all,
 		.net = &c->net,
 		.message = message,
 		.log = c->log,
@@ -350,6 +376,7 @@ static int fetch(struct credentials *c, int64_t now)
 	char message[CRED_MESSAGE_MAX] = "", text[CRED_MESSAGE_MAX + 64];
 	bool reload = c->reload || !c->loaded, kept;
 	struct keys_found *k = NULL;
+	int64_t began = cred_clock(), twice;
 	int r;
 
 	c->busy = true;
@@ -365,6 +392,9 @@ static int fetch(struct credentials *c, int64_t now)
 	} else {
 		c->failed = r;
 		c->failed_at = now;
+		/* Those who came meanwhile must not each wait as long for the same. */
+		twice = 2 * (cred_clock() - began) / 1000;
+		c->failed_for = twice > c->limits.again ? twice : c->limits.again;
 		memcpy(c->message, message, sizeof c->message);
 	}
 	kept = r < 0 && is_usable(c, now);

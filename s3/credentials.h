@@ -27,6 +27,7 @@ struct credentials_options {
 	const char *profile;   /* NULL: AWS_PROFILE, else default */
 	const char *region;    /* for STS and SSO; NULL: as configured */
 	const char *ca_bundle; /* NULL: the system's */
+	unsigned timeout;      /* seconds that a search may take, whatever it asks; 0: 60 */
 	void (*log)(void *arg, int level, const char *text);
 	void *log_arg;
 };
@@ -34,11 +35,11 @@ struct credentials_options {
 int credentials_new(const struct credentials_options *o, struct credentials **ret);
 void credentials_free(struct credentials *c);
 
-/* The keys to sign with: ref'd. now: seconds since 1970. May take seconds (network), a credential_process a
- * minute: not for the transfer thread with other work waiting. message: when there are none, every place that
- * was looked at and why it had none; where one is set up but failed (then no other is asked), which and why;
- * -EACCES, -EIO (a server cannot be reached), -ETIMEDOUT, -ECANCELED, -ENOMEM. A failure is repeated for 30
- * seconds before anybody is asked again. */
+/* The keys to sign with: ref'd. now: seconds since 1970. May take seconds (network), a credential_process all
+ * of `timeout`, a minute at most: not for the transfer thread with other work waiting. message: when there
+ * are none, every place that was looked at and why it had none; where one is set up but failed (then no other
+ * is asked), which and why; -EACCES, -EIO (a server cannot be reached), -ETIMEDOUT, -ECANCELED, -ENOMEM. A
+ * failure is repeated for 30 seconds, or twice the time that it took, before anybody is asked again. */
 int credentials_get(struct credentials *c, int64_t now, struct keys_found **ret, char message[512]);
 void keys_unref(struct keys_found *k);
 /* They were refused (ExpiredToken): the next get fetches new ones, if generation is still that of what is

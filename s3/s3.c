@@ -134,6 +134,7 @@ static int open_parts(struct s3 *s, const struct s3_options *o, char message[S3_
 		.profile = o->profile,
 		.region = o->region,
 		.ca_bundle = o->ca_bundle,
+		.timeout = o->timeout,
 		.log = o->log,
 		.log_arg = o->log_arg,
 	};

@@ -199,7 +199,8 @@ static inline void put_files(const char *config, const char *credentials)
 }
 
 /* Limits that no machine is too slow for; a test of a limit sets it. */
-static const struct cred_limits patient = {PATIENCE, PATIENCE, PATIENCE, PATIENCE, PATIENCE, 3, 1};
+static const struct cred_limits patient = {
+	PATIENCE, PATIENCE, PATIENCE, PATIENCE, PATIENCE, 4 * PATIENCE, 3, 1, 30};
 
 static inline void open_with(const char *profile, const struct cred_limits *limits)
 {

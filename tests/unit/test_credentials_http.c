@@ -122,6 +122,7 @@ static void test_imds_silent(void **state)
 {
 	struct cred_limits limits = patient;
 	struct keys_found *k;
+	int64_t began;
 	int r;
 
 	(void)state;
@@ -143,6 +144,14 @@ static void test_imds_silent(void **state)
 	} while (r == -EACCES && limits.imds < PATIENCE);
 	assert_int_equal(r, -ETIMEDOUT);
 	assert_non_null(strstr(kit.message, "instance metadata: no answer: "));
+	/* As long as is set, which is here less than the limit. */
+	setenv("AWS_METADATA_SERVICE_TIMEOUT", "1", 1);
+	open_new();
+	began = cred_clock();
+	assert_true(get(NOW, &k) < 0);
+	assert_true(cred_clock() - began < PATIENCE);
+	assert_non_null(strstr(kit.message, "instance metadata: no answer: "));
+	unsetenv("AWS_METADATA_SERVICE_TIMEOUT");
 	/* Nobody listens. */
 	setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:1", 1);
 	open_new();
@@ -211,7 +220,7 @@ static void test_container_fails(void **state)
 		{200, "SECRET-1", "container: the answer is no JSON object"},
 		{200, "", "container: the answer is no JSON object"},
 		{200, "{\"AccessKeyId\":\"A\"}", "container: the answer has no SecretAccessKey"},
-		{200, KEYS("AK1", "never"), "container: the answer's Expiration is no time"},
+		{200, KEYS("AK1", "never"), "container: Expiration of the answer is no time"},
 		{200, KEYS("AK1", "2025-06-15T15:06:40Z"), "container: the keys that it gives have expired"},
 	};
 	struct cred_limits limits = patient;
@@ -550,7 +559,7 @@ static void test_sso_fails(void **state)
 		{LOGIN("TOKEN-a", "2025-06-15T20:00:00Z", ""), 200, "SECRET-1", -EACCES,
 			"the answer of the portal"},
 		{LOGIN("TOKEN-a", "2025-06-15T20:00:00Z", ""), 200, "{\"roleCredentials\":{}}", -EACCES,
-			"the answer has no accessKeyId"},
+			"profile default: the portal's answer has no accessKeyId"},
 	};
 
 	(void)state;
@@ -684,6 +693,45 @@ static void *get_once(void *arg)
 	return NULL;
 }
 
+/* Silence is worth two tries, and is not waited for again by who came meanwhile. */
+static void test_silent(void **state)
+{
+	struct cred_limits limits = patient;
+
+	(void)state;
+	set_url("AWS_CONTAINER_CREDENTIALS_FULL_URI", "/keys");
+	on("GET /keys", 0, NULL);
+	limits.container = 600;
+	limits.again = 1;
+	open_with(NULL, &limits);
+	want_error(NOW, -ETIMEDOUT, "container: no answer: ");
+	want_error(NOW + 1, -ETIMEDOUT, "container: no answer: ");
+	assert_true(kit.rule[0].asked <= 2);
+	forget_rules();
+	on("GET /keys", 200, KEYS("AK1", LATER));
+	want_keys(NOW + HOUR / 2, "AK1", "container");
+}
+
+/* All that is asked together has its time. */
+static void test_time_is_up(void **state)
+{
+	struct cred_limits limits = patient;
+
+	(void)state;
+	put_files("[default]\nrole_arn = r\ncredential_source = EcsContainer\n", "");
+	set_url("AWS_CONTAINER_CREDENTIALS_FULL_URI", "/keys");
+	set_url("AWS_ENDPOINT_URL_STS", "/");
+	on("GET /keys", 200, KEYS("AKB", LATER));
+	on("POST / ", 0, NULL);
+	/* On a busy machine it may be up before STS is asked. */
+	for (limits.all = 250; kit.rule[1].asked == 0; limits.all *= 2) {
+		open_with(NULL, &limits);
+		want_error(NOW, -ETIMEDOUT, ": no ");
+		assert_true(kit.rule[1].asked <= 1);
+	}
+	assert_non_null(strstr(kit.message, "profile default: no answer: "));
+}
+
 /* However many want the first keys: one request. */
 static void test_one_request(void **state)
 {
@@ -748,6 +796,8 @@ int main(void)
 		TEST(test_sso_fails),
 		TEST(test_sso_renewal),
 		TEST(test_rotation),
+		TEST(test_silent),
+		TEST(test_time_is_up),
 		TEST(test_one_request),
 		TEST(test_cancel),
 	};
