@@ -262,6 +262,7 @@ static int open_tree(struct app *a, char error[TEXT_MAX])
 		.file_mode = c->file_mode,
 		.source = c->source,
 		.packs = a->packs,
+		.bucket = c->bucket != NULL ? a->source : NULL,
 		.metrics = a->mount != NULL ? mount_metrics : NULL,
 		.metrics_arg = a->mount,
 	};

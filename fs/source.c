@@ -36,6 +36,11 @@ void source_fetch(struct source *s, const struct source_object *o, size_t n, sou
 	s->ops->fetch(s, o, n, done, arg);
 }
 
+bool source_doubt(struct source *s, const struct source_object *o)
+{
+	return s->ops->doubt && s->ops->doubt(s, o);
+}
+
 int source_read(
 	struct source *s, const struct source_object *o, uint64_t offset, void *buf, size_t n, size_t *ret_n)
 {

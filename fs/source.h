@@ -78,6 +78,7 @@ struct source_ops {
 	void (*reload)(struct source *s);
 	void (*explain)(struct source *s, char message[SOURCE_MESSAGE_MAX]);
 	struct source_requests (*requests)(struct source *s);
+	bool (*doubt)(struct source *s, const struct source_object *o);
 };
 
 /*
@@ -90,6 +91,10 @@ int source_list(struct source *s, int32_t day, const struct source_filter *f, co
 /* Fetches n objects whole, as many at once as the source thinks good. The array and the keys stay yours and
  * must live until the last done(). Verified: the length, and that it is the object that was listed. */
 void source_fetch(struct source *s, const struct source_object *o, size_t n, source_done *done, void *arg);
+
+/* The bytes that came of an object cannot be right: what is kept of them is forgotten, and the next fetch
+ * asks where the object is. false: that would give the same bytes. */
+bool source_doubt(struct source *s, const struct source_object *o);
 
 /* Bytes offset.. of one object into buf; *ret_n < n only at its end. For objects that are not fetched whole.
  * Errors as source_done. */

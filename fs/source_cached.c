@@ -131,6 +131,13 @@ static void cached_fetch(
 	source_fetch(c->inner, m->object, n_misses, came, m);
 }
 
+/* Offline, too: then it is not here, which is no fact about the object, as damage would be. */
+static bool cached_doubt(struct source *s, const struct source_object *o)
+{
+	packs_drop(cached_of(s)->packs, o, now());
+	return true;
+}
+
 /* ---- the rest ---- */
 
 static int read_kept(struct source_cached *c, const struct source_object *o, uint64_t offset, void *buf,
@@ -234,6 +241,7 @@ static const struct source_ops cached_ops = {
 	.reload = cached_reload,
 	.explain = cached_explain,
 	.requests = cached_requests,
+	.doubt = cached_doubt,
 };
 
 int source_cached_new(struct source *inner, struct packs *packs, struct listings *listings, bool offline,

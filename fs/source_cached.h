@@ -1,6 +1,6 @@
 /*
- * A source in front of another one: what was fetched once comes from the packs from then on. Offline it asks
- * the other one nothing: the kept listings and packs are all there is.
+ * A source in front of another one: what was fetched once comes from the packs from then on, until it is
+ * doubted. Offline it asks the other one nothing: the kept listings and packs are all there is.
  *
  * Thread-safe, as every source.
  */

@@ -23,13 +23,15 @@
 struct tree;
 
 struct packs;
+struct source;
 
 struct tree_options {
 	uid_t uid;
 	gid_t gid;
 	mode_t dir_mode, file_mode;
-	const char *source;  /* for README and status */
-	struct packs *packs; /* for status; may be NULL */
+	const char *source;    /* for README and status */
+	struct packs *packs;   /* for status; may be NULL */
+	struct source *bucket; /* what it was asked is in status; NULL: not a bucket */
 	/* Further lines for .trailfs/status and metrics, from the mount (requests and such); may be NULL. */
 	void (*metrics)(void *arg,
 		void (*put)(

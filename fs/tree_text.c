@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "fs/source.h"
 #include "fs/store/pack.h"
 #include "fs/tree_private.h"
 #include "render/buf.h"
@@ -113,6 +114,15 @@ static json_t *kept(struct packs *packs)
 		count(k.found), "put", count(k.put), "dropped", count(k.dropped));
 }
 
+static json_t *asked(struct source *bucket)
+{
+	struct source_requests r = source_requests(bucket);
+
+	return json_pack("{s:o s:o s:o s:o s:o s:o s:o}", "gets", count(r.gets), "lists", count(r.lists),
+		"retries", count(r.retries), "throttled", count(r.throttled), "failed", count(r.failed),
+		"bytes", count(r.bytes), "in_flight", count(r.in_flight));
+}
+
 static void make_status(struct tree *t, struct buf *b)
 {
 	struct catalog_counts c = catalog_counts(t->catalog);
@@ -138,6 +148,8 @@ static void make_status(struct tree *t, struct buf *b)
 		json_pack("{s:o s:o}", "segments", count(c.parts), "bytes", count(c.segment_bytes)));
 	if (t->options.packs)
 		json_object_set_new(root, "cache", kept(t->options.packs));
+	if (t->options.bucket)
+		json_object_set_new(root, "bucket", asked(t->options.bucket));
 	json_object_set_new(root, "listings", count(c.listings));
 	json_object_set_new(root, "errors", count(c.problems));
 	json_object_set_new(root, "reads",
@@ -169,16 +181,41 @@ static void put_metric(void *arg, const char *name, const char *help, const char
 		buf_addf(p->b, "%s %.0f\n", name, value);
 }
 
+struct metric {
+	const char *name, *help, *label;
+	uint64_t value;
+};
+
+static void put_metrics(struct putting *p, const struct metric *m, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		put_metric(p, m[i].name, m[i].help, m[i].label, (double)m[i].value);
+}
+
+static void put_asked(struct putting *p, struct source *bucket)
+{
+	struct source_requests r = source_requests(bucket);
+	const struct metric m[] = {
+		{"trailfs_s3_requests_total", "Requests to the bucket, repeats included.", "op=\"get\"",
+			r.gets},
+		{"trailfs_s3_requests_total", NULL, "op=\"list\"", r.lists},
+		{"trailfs_s3_retries_total", "Of these, repeats.", NULL, r.retries},
+		{"trailfs_s3_throttled_total", "Answers that said to slow down.", NULL, r.throttled},
+		{"trailfs_s3_failed_total", "What was asked for and was not had.", NULL, r.failed},
+		{"trailfs_s3_received_bytes_total", "Bytes of answers.", NULL, r.bytes},
+		{"trailfs_s3_requests_in_flight", "Requests under way now.", NULL, r.in_flight},
+	};
+
+	put_metrics(p, m, sizeof(m) / sizeof(*m));
+}
+
 static void make_metrics(struct tree *t, struct buf *b)
 {
 	struct catalog_counts c = catalog_counts(t->catalog);
 	struct reader_stats r = reader_stats(t->reader);
 	struct tree_totals sum = tree_totals(t);
 	struct putting p = {NULL, b};
-	const struct {
-		const char *name, *help, *label;
-		uint64_t value;
-	} m[] = {
+	const struct metric m[] = {
 		{"trailfs_index_complete", "Whether everything that was listed is indexed.", NULL,
 			c.complete},
 		{"trailfs_objects", "Objects of the source, by state.", "state=\"waiting\"", c.waiting},
@@ -202,8 +239,9 @@ static void make_metrics(struct tree *t, struct buf *b)
 		{"trailfs_held_bytes", "Inflated bytes held in memory.", NULL, r.held},
 	};
 
-	for (size_t i = 0; i < sizeof(m) / sizeof(*m); i++)
-		put_metric(&p, m[i].name, m[i].help, m[i].label, (double)m[i].value);
+	put_metrics(&p, m, sizeof(m) / sizeof(*m));
+	if (t->options.bucket)
+		put_asked(&p, t->options.bucket);
 	if (t->options.packs) {
 		struct packs_stats k = packs_stats(t->options.packs);
 

@@ -41,6 +41,7 @@ struct s3 {
 	struct sign_key sign_key;
 	uint32_t random;
 	struct s3_stats stats;
+	unsigned odd_etags; /* objects whose ETag looks like the MD5 of their bytes, and is not */
 	bool started, cancelled;
 };
 

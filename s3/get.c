@@ -1,8 +1,10 @@
 /*
  * An object's bytes, in as many answers as it takes. Each must be of the object that the first was of (its
- * ETag), lie where it was asked for, and say the length that the listing said.
+ * ETag), lie where it was asked for, and say the length that the listing said. Where the ETag is the MD5 of
+ * the whole, what came is held against it.
  */
 #include <errno.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +13,9 @@
 
 #define ERROR_BYTES (64u << 10) /* for an error document in the place of a small object */
 #define STRANGE_MAX 2 /* answers that do not fit, after which it is not the transfer but the object */
+#define MD5_LEN     16
+#define MD5_MAX     (16u << 20) /* bytes that are summed on the thread on which all else waits */
+#define ODD_MAX     8 /* objects whose ETag looks like an MD5 and is none, after which none is looked at */
 
 struct get {
 	struct request request;
@@ -19,6 +24,9 @@ struct get {
 	uint64_t have;
 	unsigned strange;
 	bool bound;     /* to the ETag that the caller gave */
+	bool encrypted; /* with a key of KMS: the ETag says nothing of the bytes */
+	bool differed;  /* the bytes that came before, from the ETag: */
+	unsigned char md5[MD5_LEN];
 	char *data;     /* NULL as long as have is 0 */
 	char etag[160]; /* without quotes, "" as long as it is not known */
 	s3_got *got;
@@ -130,6 +138,58 @@ static int start_over(struct get *g, int error)
 	return -EAGAIN;
 }
 
+/* ---- whether it is what was stored ---- */
+
+static bool etag_is_md5(const struct get *g)
+{
+	return strlen(g->etag) == 2 * MD5_LEN && strspn(g->etag, "0123456789abcdef") == 2 * MD5_LEN;
+}
+
+static bool is_etag(const struct get *g, const unsigned char md5[MD5_LEN])
+{
+	char hex[2 * MD5_LEN + 1];
+
+	for (int i = 0; i < MD5_LEN; i++)
+		snprintf(hex + 2 * i, 3, "%02x", md5[i]);
+	return strcmp(hex, g->etag) == 0;
+}
+
+/* Whether this service's ETags are worth a look; odd: here is one more that is not what it looks like. */
+static bool etags_count(struct s3 *s, bool odd)
+{
+	bool count;
+
+	pthread_mutex_lock(&s->lock);
+	s->odd_etags += odd;
+	count = s->odd_etags < ODD_MAX;
+	pthread_mutex_unlock(&s->lock);
+	return count;
+}
+
+/* All is there. 0, also where nothing tells; -EAGAIN: something happened to it on its way. What comes twice
+ * as the same bytes is what is stored, whatever the ETag is made of. */
+static int verify(struct get *g)
+{
+	unsigned char md5[MD5_LEN];
+	bool same;
+
+	if (g->want != g->size || g->want == 0 || g->want > MD5_MAX || g->encrypted || !etag_is_md5(g) ||
+		!etags_count(g->request.s, false) ||
+		!EVP_Digest(g->data, g->want, md5, NULL, EVP_md5(), NULL) || is_etag(g, md5))
+		return 0;
+	same = g->differed && memcmp(md5, g->md5, MD5_LEN) == 0;
+	g->differed = true;
+	memcpy(g->md5, md5, MD5_LEN);
+	if (same) {
+		etags_count(g->request.s, true);
+		return 0;
+	}
+	request_fail(&g->request, -EBADMSG, "the bytes that came are not those of its ETag");
+	return start_over(g, -EBADMSG);
+}
+
+/* ---- taking it ---- */
+
 /* A part: where it lies is in the answer, and must be where it was asked for. */
 static int take_part(struct get *g, const struct http_answer *a)
 {
@@ -177,6 +237,7 @@ static int take(struct request *r, struct http_answer *a, uint64_t *ret_bytes)
 		return start_over(g, r->n ? -EIO : -ESTALE);
 	if (!same_object(g, a))
 		return -ESTALE;
+	g->encrypted = g->encrypted || strncmp(a->encryption, "aws:kms", 7) == 0;
 	error = a->status == 206 ? take_part(g, a) : take_whole(g, a);
 	if (error == -ESTALE || error == -EBADMSG)
 		return start_over(g, error);
@@ -184,7 +245,7 @@ static int take(struct request *r, struct http_answer *a, uint64_t *ret_bytes)
 		return error;
 	*ret_bytes = g->have - before;
 	if (g->have == g->want)
-		return 0;
+		return verify(g);
 	ask_for_rest(g);
 	return -EAGAIN;
 }

@@ -42,7 +42,7 @@ struct http_answer {
 	/* Header fields as they came: the ETag with its quotes. Empty where absent, or too long. retry_after:
 	 * seconds (x-amz-retry-after is turned into them) or a date. */
 	char etag[160], date[64], content_range[96], region[64], request_id[128], location[512],
-		retry_after[32], content_type[96];
+		retry_after[32], content_type[96], encryption[32];
 };
 typedef void http_done(void *arg, struct http_answer *a);
 

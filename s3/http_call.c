@@ -71,6 +71,7 @@ static void read_header(struct http_answer *a, const char *line, size_t len)
 		{"content-type", a->content_type, sizeof(a->content_type)},
 		{"location", a->location, sizeof(a->location)},
 		{"retry-after", a->retry_after, sizeof(a->retry_after)},
+		{"x-amz-server-side-encryption", a->encryption, sizeof(a->encryption)},
 		{"x-amz-bucket-region", a->region, sizeof(a->region)},
 		{"x-amz-request-id", a->request_id, sizeof(a->request_id)},
 		{"x-amzn-requestid", a->request_id, sizeof(a->request_id)},

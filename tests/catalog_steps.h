@@ -153,7 +153,7 @@ static inline void list(struct catalog *c, size_t n, const char *const *key)
 {
 	uint32_t waiting;
 
-	catalog_list_begin(c, SOURCE_ALL_DAYS);
+	catalog_list_begin(c, SOURCE_ALL_DAYS, 0);
 	for (size_t i = 0; i < n; i++) {
 		struct source_object o = object(key[i], 10, 1);
 
@@ -167,7 +167,7 @@ static inline void list_one(struct catalog *c, const struct source_object *o)
 {
 	uint32_t waiting;
 
-	catalog_list_begin(c, SOURCE_ALL_DAYS);
+	catalog_list_begin(c, SOURCE_ALL_DAYS, 0);
 	assert_int_equal(catalog_list_object(c, o), 0);
 	catalog_list_end(c, 0, &waiting);
 	check(c);

@@ -31,6 +31,10 @@ struct fake {
 	int n;
 	int list_error, fetch_error;
 	unsigned fetches_to_fail;
+	unsigned damaged;   /* fetches of each object that come damaged, the first ones */
+	bool damaged_alike; /* by the same damage */
+	bool asks;          /* has something before it that may be damaged: source_doubt() is true */
+	unsigned doubts;
 	bool holds, cancelled; /* fetches wait until they are cancelled */
 	unsigned listings, fetches, held;
 };
@@ -73,6 +77,8 @@ static inline int fake_get(struct fake *f, const struct source_object *o, char *
 			return -ESTALE;
 		x->fetched++;
 		*ret = strdup(x->text);
+		if (*ret && x->fetched <= f->damaged)
+			(*ret)[0] = f->damaged_alike ? 'x' : (char)('A' + x->fetched % 26);
 		return *ret ? 0 : -ENOMEM;
 	}
 	return -ENOENT;
@@ -115,7 +121,19 @@ static inline void fake_cancel(struct source *s)
 	pthread_mutex_unlock(&f->lock);
 }
 
-static const struct source_ops fake_ops = {.list = fake_list, .fetch = fake_fetch, .cancel = fake_cancel};
+static inline bool fake_doubt(struct source *s, const struct source_object *o)
+{
+	struct fake *f = (struct fake *)s;
+
+	(void)o;
+	pthread_mutex_lock(&f->lock);
+	f->doubts++;
+	pthread_mutex_unlock(&f->lock);
+	return f->asks;
+}
+
+static const struct source_ops fake_ops = {
+	.list = fake_list, .fetch = fake_fetch, .cancel = fake_cancel, .doubt = fake_doubt};
 
 /* Puts an object there, or another version of it. One event each. */
 static inline void put(struct fake *f, const char *key)

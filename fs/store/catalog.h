@@ -156,8 +156,10 @@ void catalog_files_begin(struct catalog *c);
 bool catalog_has_segment(struct catalog *c, const char *name);
 void catalog_files_end(struct catalog *c);
 
-/* A listing of one key day or SOURCE_ALL_DAYS; one at a time. */
-int catalog_list_begin(struct catalog *c, int32_t day);
+/* A listing of one key day or SOURCE_ALL_DAYS; one at a time. What failed waits again when it shows it, what
+ * was denied only when its pause is over (catalog_pause()). now: monotonic ns, or INT64_MAX: all pauses are.
+ */
+int catalog_list_begin(struct catalog *c, int32_t day, int64_t now);
 int catalog_list_object(struct catalog *c, const struct source_object *o);
 int catalog_list_problem(struct catalog *c, const char *key, int error, const char *reason);
 /* error 0: what was not shown (and is not below a problem) is gone. Else nothing is concluded. *ret_new:
@@ -178,7 +180,10 @@ bool catalog_take(struct catalog *c, uint32_t max, uint64_t max_bytes, struct ba
 void catalog_return(struct catalog *c, const struct batch *b, int64_t until);
 
 /* One object of a batch failed for a reason that may pass. */
-void catalog_fail(struct catalog *c, const struct object *o, int error, const char *reason);
+void catalog_fail(struct catalog *c, const struct object *o, int error, const char *reason, int64_t now);
+/* Nanoseconds for which an object that was denied so many times in a row is not asked for again. A bucket in
+ * which ten thousand objects are denied, or archived, is not to be asked for all of them at each refresh. */
+int64_t catalog_pause(unsigned denials);
 /* The batch's segment (or NULL): takes seg over. Objects of the batch that still wait then, because they are
  * neither in it nor were given to catalog_fail(), fail. 0, -ENOMEM. */
 int catalog_publish(struct catalog *c, const struct batch *b, struct segment *seg, const char *name);

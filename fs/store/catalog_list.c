@@ -30,11 +30,12 @@ void catalog_drop(struct catalog *c, struct entry *e)
 	catalog_dirty(c);
 }
 
-int catalog_list_begin(struct catalog *c, int32_t day)
+int catalog_list_begin(struct catalog *c, int32_t day, int64_t now)
 {
 	pthread_mutex_lock(&c->lock);
 	c->listing++;
 	c->list_day = day;
+	c->list_now = now;
 	catalog_free_problems(c->new_problem, c->n_new_problems);
 	c->new_problem = NULL;
 	c->n_new_problems = 0;
@@ -64,7 +65,11 @@ static int list_known(struct catalog *c, struct entry *e, const struct source_ob
 	if (!same_object(&e->o.at, o))
 		return list_new(c, o, e);
 	e->seen = c->listing;
-	if (e->state == OBJECT_FAILED) {
+	if (c->list_now == INT64_MAX) {
+		e->denials = 0;
+		e->again_at = 0;
+	}
+	if (e->state == OBJECT_FAILED && e->again_at <= c->list_now) {
 		catalog_set(c, e, OBJECT_WAITING);
 		return catalog_enqueue(c, e);
 	}

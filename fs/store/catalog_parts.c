@@ -9,6 +9,8 @@
 #include "fs/store/catalog_private.h"
 
 #define MEMORY_RETRY_NS 100000000ll
+#define PAUSE_FIRST_NS  (300 * 1000000000ll)
+#define PAUSE_MAX_NS    (21600 * 1000000000ll)
 
 static void tell(struct catalog *c)
 {
@@ -391,13 +393,26 @@ void catalog_return(struct catalog *c, const struct batch *b, int64_t until)
 	pthread_mutex_unlock(&c->lock);
 }
 
-void catalog_fail(struct catalog *c, const struct object *o, int error, const char *reason)
+int64_t catalog_pause(unsigned denials)
+{
+	int64_t pause = PAUSE_FIRST_NS;
+
+	if (denials < 2) /* the first may have been for a moment, as of a policy that was being changed */
+		return 0;
+	for (; denials > 2 && pause < PAUSE_MAX_NS; denials--)
+		pause *= 2;
+	return pause < PAUSE_MAX_NS ? pause : PAUSE_MAX_NS;
+}
+
+void catalog_fail(struct catalog *c, const struct object *o, int error, const char *reason, int64_t now)
 {
 	struct entry *e;
 
 	pthread_mutex_lock(&c->lock);
 	e = catalog_entry(c, o->number);
 	if (e->state == OBJECT_WAITING) {
+		e->denials = error == -EACCES ? e->denials + 1 : 0;
+		e->again_at = now + catalog_pause(e->denials);
 		catalog_set_problem(e, error, reason);
 		catalog_set(c, e, OBJECT_FAILED);
 	}

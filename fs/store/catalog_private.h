@@ -26,6 +26,8 @@ struct entry {
 	uint64_t inflated;
 	uint32_t slot, place; /* READY and read: where its rows are */
 	uint32_t seen;        /* the listing that last showed it */
+	unsigned denials;     /* in a row */
+	int64_t again_at;     /* FAILED: not to be tried before (monotonic ns) */
 	uint64_t batch;       /* WAITING: the batch that it is in, 0: it is in the queue */
 	bool holds;           /* may hold records: event days wait for it */
 };
@@ -76,6 +78,7 @@ struct catalog {
 
 	uint32_t listing; /* its number; 0: none yet */
 	int32_t list_day;
+	int64_t list_now;    /* when the one under way began */
 	uint32_t listed_all; /* the last listing of all days that ended well */
 	bool listed;
 	int list_error;

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include "fs/log.h"
 #include "fs/store/ingest.h"
@@ -27,6 +28,7 @@
 #define BATCH_OBJECTS 4096
 #define BATCH_BYTES   (16u << 20) /* stored bytes: some 100 MiB inflated, one object at a time */
 #define FETCH_AT_ONCE 64          /* objects of a batch that are fetched and held together */
+#define FETCHES_MAX   3           /* of one object that comes damaged, and differently each time */
 #define HOLD_NS       200000000ll /* before a day that another mount works on is tried again */
 #define LOOK_NS       1000000000ll /* at most so often which files there are, when nobody else uses the cache */
 #define STALE_MAX     8            /* merges in a row that come too late before it is left for later */
@@ -152,6 +154,13 @@ static int keep(struct follow *f, struct segment_build *b, struct segment **ret,
 
 /* ---- reading ---- */
 
+/* An object of a batch that is being read. */
+struct reading {
+	const struct object *object;
+	unsigned fetches;
+	uint64_t hash; /* of what came last, if it was damaged */
+};
+
 /* One object on its way from the source. */
 struct arrival {
 	int error;
@@ -181,12 +190,12 @@ static void arrived(void *arg, size_t i, int error, char *data, size_t len, cons
 }
 
 /* Fetches n objects and waits for all of them. */
-static void fetch(struct follow *f, struct arrivals *a, const struct object *const *object, size_t n)
+static void fetch(struct follow *f, struct arrivals *a, const struct reading *reading, size_t n)
 {
 	struct source_object at[FETCH_AT_ONCE];
 
 	for (size_t i = 0; i < n; i++)
-		at[i] = object[i]->at;
+		at[i] = reading[i].object->at;
 	a->left = n;
 	source_fetch(f->source, at, n, arrived, a);
 	pthread_mutex_lock(&a->lock);
@@ -195,30 +204,64 @@ static void fetch(struct follow *f, struct arrivals *a, const struct object *con
 	pthread_mutex_unlock(&a->lock);
 }
 
-/* Adds what arrived to the segment, and to *added how many. A fault of this machine ends the batch; whatever
- * is not in the segment then fails. */
-static int add_arrivals(struct follow *f, struct ingest *in, struct arrivals *a,
-	const struct object *const *object, size_t n, struct segment_build *b, size_t *added)
+/* Whether damage is the object's own, and not that of one transfer or of a kept copy: then the same bytes
+ * come when they are asked for anew. 0; -EAGAIN: that is to be seen; -EIO: it comes as other damage each
+ * time. */
+static int believe(struct follow *f, struct reading *r, const struct arrival *x)
 {
+	uint64_t hash = XXH3_64bits(x->data, x->len);
+	bool same = r->fetches > 0 && hash == r->hash;
+
+	r->hash = hash;
+	if (same || !source_doubt(f->source, &r->object->at))
+		return 0;
+	return ++r->fetches < FETCHES_MAX ? -EAGAIN : -EIO;
+}
+
+/* Adds one object to the segment: 0; -EAGAIN: fetch it again; or why not. */
+static int add_arrival(struct follow *f, struct ingest *in, struct reading *r, const struct arrival *x,
+	struct segment_build *b, const char **ret_problem)
+{
+	int err = ingest_add(in, &r->object->at, f->options.layout_only, x->error, x->reason, x->data, x->len,
+		b, ret_problem);
+
+	if (err != INGEST_DAMAGED)
+		return err == -EAGAIN ? -EIO : err; /* of a disk: it is no promise that it comes soon */
+	err = believe(f, r, x);
+	if (err)
+		segment_build_undo(b);
+	return err;
+}
+
+/* Adds what arrived to the segment, and to *added how many; *n of them stay, in front, to be fetched again. A
+ * fault of this machine ends the batch; whatever is not in the segment then fails. */
+static int add_arrivals(struct follow *f, struct ingest *in, struct arrivals *a, struct reading *reading,
+	size_t *n, struct segment_build *b, size_t *added)
+{
+	size_t again = 0;
 	int err = 0;
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < *n; i++) {
 		struct arrival *x = &a->at[i];
+		const struct object *o = reading[i].object;
 		const char *problem = "";
-		int e = err ? -ECANCELED
-			    : ingest_add(in, &object[i]->at, f->options.layout_only, x->error, x->reason,
-				      x->data, x->len, b, &problem);
+		int e = err ? -ECANCELED : add_arrival(f, in, &reading[i], x, b, &problem);
 
 		free(x->data);
-		if (e)
-			catalog_fail(f->catalog, object[i], e, problem[0] ? problem : strerror(-e));
+		if (e == -EAGAIN)
+			reading[again++] = reading[i];
+		else if (e)
+			catalog_fail(f->catalog, o, e, problem[0] ? problem : strerror(-e), catalog_now());
 		else
 			++*added;
 		if (e == -ENOMEM)
 			err = e;
-		if (problem[0] && e != -ECANCELED)
-			log_warning("%s: %s", object[i]->at.key, problem);
+		if (e == -EAGAIN)
+			log_info("%s: %s; it is fetched again", o->at.key, problem);
+		else if (problem[0] && e != -ECANCELED)
+			log_warning("%s: %s", o->at.key, problem);
 	}
+	*n = again;
 	catalog_touch_progress(f->catalog);
 	return err;
 }
@@ -231,13 +274,13 @@ static bool stopping(struct follow *f)
 /* The next objects of a batch, from *at on, that still wait: what another mount has read meanwhile, and what
  * is gone, is left out. */
 static size_t next_waiting(
-	struct follow *f, const struct batch *batch, uint32_t *at, const struct object *out[FETCH_AT_ONCE])
+	struct follow *f, const struct batch *batch, uint32_t *at, struct reading out[FETCH_AT_ONCE])
 {
 	size_t n = 0;
 
 	for (; *at < batch->n && n < FETCH_AT_ONCE; ++*at)
 		if (catalog_object_now(f->catalog, batch->object[*at]->number).state == OBJECT_WAITING)
-			out[n++] = batch->object[*at];
+			out[n++] = (struct reading){.object = batch->object[*at]};
 	return n;
 }
 
@@ -247,14 +290,14 @@ static struct segment *read_batch(
 {
 	struct segment_build *b = segment_build_new(batch->day);
 	struct segment *seg = NULL;
-	const struct object *object[FETCH_AT_ONCE];
-	size_t n, added = 0;
+	struct reading reading[FETCH_AT_ONCE];
+	size_t n = 0, added = 0;
 	uint32_t at = 0;
 	int err = b ? 0 : -ENOMEM;
 
-	while (!err && !stopping(f) && (n = next_waiting(f, batch, &at, object)) > 0) {
-		fetch(f, a, object, n);
-		err = add_arrivals(f, in, a, object, n, b, &added);
+	while (!err && !stopping(f) && (n > 0 || (n = next_waiting(f, batch, &at, reading)) > 0)) {
+		fetch(f, a, reading, n);
+		err = add_arrivals(f, in, a, reading, &n, b, &added);
 	}
 	if (added && !stopping(f) && err != -ENOMEM) { /* without memory b may hold half a log */
 		int kept = keep(f, b, &seg, name);
@@ -446,14 +489,15 @@ static void say_unlisted(struct follow *f, int err)
 		log_warning("cannot list the source: %s; it is tried again", why[0] ? why : strerror(-err));
 }
 
-static int list(struct follow *f)
+/* asked: somebody wants to see everything as it is now. */
+static int list(struct follow *f, bool asked)
 {
 	const struct source_sink sink = {list_object, list_problem, f};
 	uint32_t waiting;
 	int err;
 
 	adopt(f);
-	catalog_list_begin(f->catalog, SOURCE_ALL_DAYS);
+	catalog_list_begin(f->catalog, SOURCE_ALL_DAYS, asked ? INT64_MAX : catalog_now());
 	err = source_list(f->source, SOURCE_ALL_DAYS, f->options.filter, &sink);
 	catalog_list_end(f->catalog, err, &waiting);
 	if (err && err != -ECANCELED)
@@ -467,10 +511,11 @@ static int list(struct follow *f)
 	return err;
 }
 
-/* Sleeps until it is time, or somebody asks. 0 seconds: until somebody asks. */
-static void sleep_until_next(struct follow *f, unsigned seconds)
+/* Sleeps until it is time, or somebody asks, which it returns. 0 seconds: until somebody asks. */
+static bool sleep_until_next(struct follow *f, unsigned seconds)
 {
 	struct timespec until;
+	bool asked;
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += seconds;
@@ -481,26 +526,28 @@ static void sleep_until_next(struct follow *f, unsigned seconds)
 		else if (pthread_cond_timedwait(&f->wake, &f->lock, &until) == ETIMEDOUT)
 			break;
 	}
+	asked = f->asked;
 	f->asked = false;
 	pthread_mutex_unlock(&f->lock);
+	return asked;
 }
 
 static void *lister_thread(void *arg)
 {
 	struct follow *f = arg;
 	unsigned retry = FIRST_RETRY;
-	bool listed = false;
+	bool listed = false, asked = false;
 
 	while (!stopping(f)) {
 		unsigned pause = f->options.offline ? 0 : f->options.refresh;
 
-		if (!list(f))
+		if (!list(f, asked))
 			listed = true;
 		if (!listed) {
 			pause = pause && pause < retry ? pause : retry;
 			retry = retry < 300 ? retry * 2 : retry;
 		}
-		sleep_until_next(f, pause);
+		asked = sleep_until_next(f, pause);
 	}
 	return NULL;
 }

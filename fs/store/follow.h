@@ -25,7 +25,7 @@ struct follow_options {
 int follow_new(struct source *source, struct cache *cache, struct catalog *catalog,
 	const struct follow_options *options, struct follow **ret);
 int follow_start(struct follow *f);
-void follow_refresh(struct follow *f); /* list again now */
+void follow_refresh(struct follow *f); /* list again now, and try again what was denied */
 void follow_stop(struct follow
 		*f); /* ends and joins the threads; source_cancel() and catalog_stop() are called by it */
 void follow_free(struct follow *f);

@@ -292,9 +292,9 @@ int ingest_add(struct ingest *in, const struct source_object *o, bool layout_onl
 	*ret_problem = in->problem;
 	if (error)
 		return add_unread(&x, layout_only, error, reason ? reason : "", !gzip);
-	if (gzip)
-		return add_gzip(&x, layout_only, key.kind, data, len);
-	return add_text(&x, layout_only, key.kind, data, len);
+	error = gzip ? add_gzip(&x, layout_only, key.kind, data, len)
+		     : add_text(&x, layout_only, key.kind, data, len);
+	return error == 0 && x.o.flags & SEGMENT_DAMAGED ? INGEST_DAMAGED : error;
 }
 
 int ingest_text(struct blob *whole, bool decoded, struct blob **ret)

@@ -168,7 +168,8 @@ static void saw(struct packs *p, uint64_t look, const char *name, int32_t day, c
 		packs_set_size(p, k, (uint64_t)st->st_size);
 	if (k->used < st->st_mtim.tv_sec)
 		k->used = st->st_mtim.tv_sec;
-	if (k->live) {
+	/* Another mount writes to it, or has taken it up again: it may hold more than was seen. */
+	if (k->file && !k->writing && (k->live || pack_file_bytes(k->file) != (uint64_t)st->st_size)) {
 		pack_file_unref(k->file);
 		k->file = NULL;
 		k->live = false;
@@ -391,6 +392,17 @@ int packs_get(struct packs *p, const struct source_object *o, int64_t now, char 
 		p->stats.missed++;
 	pthread_mutex_unlock(&p->mutex);
 	return r == -ENOMEM ? r : r < 0 ? -ENOENT : 0;
+}
+
+void packs_drop(struct packs *p, const struct source_object *o, int64_t now)
+{
+	struct found found[PACKS_OF_DAY_MAX];
+	size_t n = p->dir < 0 ? 0 : open_day(p, key_parse(o->key).day, now, found);
+
+	for (size_t i = 0; i < n; i++) {
+		pack_file_drop(found[i].file, o);
+		pack_file_unref(found[i].file);
+	}
 }
 
 /* ---- life ---- */

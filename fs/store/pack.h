@@ -35,6 +35,9 @@ void packs_put(struct packs *p, const struct source_object *o, const void *data,
  * -ENOMEM. Counts as a use of its day. */
 int packs_get(struct packs *p, const struct source_object *o, int64_t now, char **ret);
 
+/* Forgets an object's bytes, which turned out to be wrong, for all mounts. */
+void packs_drop(struct packs *p, const struct source_object *o, int64_t now);
+
 /* Drops days until there is room for `need` more bytes. What is put of day `for_day` does not drive out newer
  * days that were used in the last hour: while a first index is made, newest day first, the newest stay. 0;
  * -ENOSPC: there is nothing more that may go. */

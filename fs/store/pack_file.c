@@ -229,8 +229,6 @@ static void forget(struct pack_file *f, uint32_t offset, uint64_t hash)
 {
 	size_t at[CANDIDATES];
 
-	log_warning(
-		"cache: %s: the object at byte %" PRIu32 " is damaged; it is fetched again", f->name, offset);
 	pthread_mutex_lock(&f->mutex);
 	for (size_t n = find(f, hash, at); n > 0; n--) {
 		if (f->entry[at[n - 1]].offset == offset)
@@ -239,28 +237,70 @@ static void forget(struct pack_file *f, uint32_t offset, uint64_t hash)
 	pthread_mutex_unlock(&f->mutex);
 }
 
-int pack_file_read(struct pack_file *f, const struct source_object *o, char **ret)
+/* What may be the object, the newest first. */
+static size_t candidates(
+	struct pack_file *f, const struct source_object *o, uint64_t hash, struct pack_entry e[CANDIDATES])
 {
-	uint64_t hash = XXH3_64bits(o->key, strlen(o->key));
-	struct pack_entry e[CANDIDATES];
 	size_t at[CANDIDATES], n;
-	int r = -ENOENT;
 
 	if (o->size > PACK_DATA_MAX || strlen(o->key) > SOURCE_KEY_MAX)
-		return -ENOENT;
+		return 0;
 	pthread_mutex_lock(&f->mutex);
 	n = find(f, hash, at);
 	for (size_t i = 0; i < n; i++)
 		e[i] = f->entry[at[i]];
 	pthread_mutex_unlock(&f->mutex);
+	return n;
+}
+
+int pack_file_read(struct pack_file *f, const struct source_object *o, char **ret)
+{
+	uint64_t hash = XXH3_64bits(o->key, strlen(o->key));
+	struct pack_entry e[CANDIDATES];
+	size_t n = candidates(f, o, hash, e);
+	int r = -ENOENT;
+
 	for (size_t i = 0; i < n && r == -ENOENT; i++) {
 		r = read_record(f, &e[i], o, ret);
 		if (r == -EBADMSG || r == -EIO) {
+			log_warning("cache: %s: the object at byte %" PRIu32
+				    " is damaged; it is fetched again",
+				f->name, e[i].offset);
 			forget(f, e[i].offset, hash);
 			r = -ENOENT;
 		}
 	}
 	return r;
+}
+
+/* In place: the record stays whole, so that a scan goes on behind it. Where the disk refuses, it is found
+ * again by the next one who opens the file, and turns out to be wrong again. */
+static void mark_dropped(struct pack_file *f, const struct pack_entry *e, const struct source_object *o)
+{
+	size_t key_len = strlen(o->key);
+	char start[sizeof(struct pack_head) + SOURCE_KEY_MAX];
+	struct pack_head head;
+
+	if (pack_read_at(f->fd, start, sizeof(head) + key_len, e->offset) < 0)
+		return;
+	memcpy(&head, start, sizeof(head));
+	if (check_head(&head, start + sizeof(head), o, key_len) < 0)
+		return;
+	head.kind = RECORD_DROPPED;
+	head.hash = pack_head_hash(&head, o->key);
+	pack_write_at(f->fd, &head, sizeof(head), e->offset);
+	forget(f, e->offset, e->hash);
+}
+
+void pack_file_drop(struct pack_file *f, const struct source_object *o)
+{
+	struct pack_entry e[CANDIDATES];
+	size_t n = candidates(f, o, XXH3_64bits(o->key, strlen(o->key)), e);
+
+	for (size_t i = 0; i < n; i++) {
+		if (e[i].length > 0)
+			mark_dropped(f, &e[i], o);
+	}
 }
 
 uint64_t pack_file_bytes(struct pack_file *f)

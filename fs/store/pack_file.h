@@ -52,6 +52,9 @@ int pack_file_append(struct pack_file *f, const struct source_object *o, const v
  * forgotten, with a word in the log). -EIO, -ENOMEM. */
 int pack_file_read(struct pack_file *f, const struct source_object *o, char **ret);
 
+/* Makes sure that these bytes of an object are found no more, by nobody. */
+void pack_file_drop(struct pack_file *f, const struct source_object *o);
+
 /* Takes no more objects; writes the index when the last append is through, and lets go of the lock. Nothing
  * is lost where that fails: the next one who opens it does it. */
 void pack_file_seal(struct pack_file *f);

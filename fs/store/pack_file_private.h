@@ -6,6 +6,7 @@
  *            RECORD_OBJECT  an object's stored bytes
  *            RECORD_INDEX   no key; data: a struct pack_entry for each object before it, by hash;
  *                           struct pack_tail
+ *            RECORD_DROPPED was an object; its bytes turned out to be wrong
  *
  * A pack is sealed when its last 32 bytes are the tail of an index. It may be taken up again: further objects
  * and a further index follow then, and the old index is dead. A record is good when its head's hash, which
@@ -32,7 +33,8 @@
 
 enum record_kind {
 	RECORD_OBJECT = 1,
-	RECORD_INDEX
+	RECORD_INDEX,
+	RECORD_DROPPED
 };
 
 struct pack_start {

@@ -27,6 +27,7 @@
 #define THREADS       4
 #define BUCKETS       4096
 #define PIECE         ((uint64_t)1 << 20)
+#define FETCHES_MAX   3                   /* of an object that comes damaged */
 #define MAPPED_MAX    ((uint64_t)4 << 30) /* bytes of blobs in files */
 #define ENTRY_COST    512                 /* bytes that an entry costs besides its blob, about */
 #define FAILURE_AGE   1000000000ll        /* ns */
@@ -218,7 +219,7 @@ static void fetched(void *arg, size_t i, int error, char *data, size_t len, cons
 }
 
 /* *ret: a blob of the stored bytes, or of what they inflate to. */
-static int load_whole(struct reader *r, struct entry *e, struct blob **ret, char reason[BLOB_REASON_MAX])
+static int load_once(struct reader *r, struct entry *e, struct blob **ret, char reason[BLOB_REASON_MAX])
 {
 	char *raw;
 	int error;
@@ -241,6 +242,18 @@ static int load_whole(struct reader *r, struct entry *e, struct blob **ret, char
 	}
 	error = blob_gunzip(raw, e->raw_len, r->spill, ret, reason);
 	free(raw);
+	return error;
+}
+
+/* Who asks knows of the object that it is no damaged one: what comes damaged is no true copy, and is not
+ * kept.
+ */
+static int load_whole(struct reader *r, struct entry *e, struct blob **ret, char reason[BLOB_REASON_MAX])
+{
+	int error = load_once(r, e, ret, reason);
+
+	for (unsigned n = 1; error == -EBADMSG && source_doubt(r->source, &e->o) && n < FETCHES_MAX; n++)
+		error = load_once(r, e, ret, reason);
 	return error;
 }
 

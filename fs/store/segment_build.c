@@ -147,14 +147,26 @@ int segment_build_object(struct segment_build *b, const struct segment_object *o
 	return set_object(b, new, o);
 }
 
-int segment_build_redo(struct segment_build *b, const struct segment_object *o)
+static struct built_object *forget_rows(struct segment_build *b)
 {
 	struct built_object *last = &built_objects(b)[b->n_objects - 1];
 	b->n_rows = last->first;
 	b->rows.len = (size_t)b->n_rows * sizeof(struct built_row);
 	b->resources.len = last->first_resource;
 	b->id_text.len = last->id_text;
-	return set_object(b, last, o);
+	return last;
+}
+
+int segment_build_redo(struct segment_build *b, const struct segment_object *o)
+{
+	return set_object(b, forget_rows(b), o);
+}
+
+void segment_build_undo(struct segment_build *b)
+{
+	forget_rows(b);
+	b->objects.len -= sizeof(struct built_object);
+	b->n_objects--;
 }
 
 /* Without a branch: digits and letters come at random. Negative: no lower-case hex digit. */

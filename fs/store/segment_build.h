@@ -27,6 +27,9 @@ int segment_build_event(struct segment_build *b, const struct event *e, uint32_t
  * replaces what is said of it. */
 int segment_build_redo(struct segment_build *b, const struct segment_object *o);
 
+/* Forgets the object begun last and its events. */
+void segment_build_undo(struct segment_build *b);
+
 uint32_t segment_build_rows(const struct segment_build *b);
 size_t segment_build_memory(const struct segment_build *b); /* bytes held, about */
 

@@ -85,16 +85,35 @@ passes_not() { # passes_not RULE...: for the one object, for ever
 	sort -k 2 "$tmp/wanted.rest" | cmp - "$tmp/got" && [ -s "$tmp/got" ] && mended
 }
 
-# Right as a transfer, wrong as a log: damage. It is never shown, and right where it is fetched again.
-wrong_bytes() {
+gets_of() { # gets_of KEY
+	asked ".kind == \"GET\" and .path == \"/trail/$1\""
+}
+
+# Right as a transfer, wrong as a log, once: it costs another GET, and neither the index nor the cache has it.
+wrong_bytes() { # wrong_bytes [AND-MORE]: in the answers
+	survives_hit 1 "{\"kind\":\"GET\",\"path\":\"$key\",\"times\":1,\"flip\":60$*}" "{\"kind\":\"GET\",\"path\":\"$key\"$*}" || return 1
+	same "GETs of it" "$(gets_of "$key")" 2 || return 1
+	unmount "$mnt" && mount_trail s3://trail "$mnt" && right && same "GETs of it" "$(gets_of "$key")" 2
+}
+
+# For ever, and alike: who can tell it from damage in the bucket. It is not asked for at each refresh.
+always_wrong() {
 	afresh
-	rules "{\"kind\":\"GET\",\"path\":\"$key\",\"times\":1,\"flip\":60}" && fresh s3://trail "$mnt" && wait_ready "$mnt" && hit || return 1
-	if t test -e "$mnt/ERRORS"; then
-		right_but "$key" . && unreadable "$key" "Input/output error" || return 1
-	else
-		right || return 1
-	fi
-	fresh s3://trail "$mnt" && right
+	rules "{\"kind\":\"GET\",\"path\":\"$key\",\"flip\":60,\"kms\":true}"
+	fresh s3://trail "$mnt" && right_but "$key" . && unreadable "$key" "Input/output error" && asked_no_more "$key" 2
+}
+
+asked_no_more() { # asked_no_more KEY GETS: so far, and after more listings and on another mount
+	local listings n
+	for n in 1 2; do
+		listings=$(status_of "$mnt" .listings)
+		hup "$mnt" && await "$PATIENCE" listed_since "$listings" && wait_ready "$mnt" && same "GETs of it" "$(gets_of "$1")" "$2" || return 1
+	done
+	unmount "$mnt" && mount_trail s3://trail "$mnt" && wait_ready "$mnt" && t test -e "$mnt/ERRORS" && same "GETs of it" "$(gets_of "$1")" "$2"
+}
+
+listed_since() { # listed_since N
+	[ "$(status_of "$mnt" .listings)" -gt "$1" ]
 }
 
 # ---- S1, S2: told to slow down, and errors of the server
@@ -151,6 +170,8 @@ error_as_success() {
 	check "S3: for ever" hurts . "Input/output error|Stale file handle" "{\"kind\":\"GET\",\"path\":\"$key\",\"glue\":100}"
 	check "S3: instead of a listing, once" survives_hit 1 '{"kind":"LIST","times":1,"body":"<Error><Code>InternalError</Code></Error>"}'
 	check "S3: right length, other bytes" wrong_bytes
+	check "S3: right length, other bytes, no MD5" wrong_bytes ',"kms":true'
+	check "S3: right length, other bytes, for ever" always_wrong
 }
 
 # ---- S4: no connection
@@ -323,7 +344,7 @@ damaged() { # damaged TEXT-OF-A-COMMAND: its output as an object in the bucket
 	bash -c "$1" >"$tmp/other"
 	put_object trail "$odd" "$tmp/other" && fresh s3://trail "$mnt" && wait_ready "$mnt" || return 1
 	t grep -q "^$odd	..*" "$mnt/ERRORS" && same "lines of ERRORS" "$(t cat "$mnt/ERRORS" | wc -l)" 1 || return 1
-	same "GETs of it" "$(asked ".path == \"/trail/$odd\"")" 1 || return 1
+	asked_no_more "$odd" 2 || return 1
 	delete_object trail "$odd" && mended
 }
 
@@ -345,9 +366,25 @@ denied() { # denied SENTENCE-IN-THE-LOG CODE STATUS MESSAGE
 	grep -qiE "$1" "$log" && grep -q "$2" "$log" && grep -q "REQ0" "$log" && grep -q "${key##*/}" "$log" || { echo "log: $(cat "$log")"; return 1; }
 }
 
+# Denied objects are asked for at the next refresh, and then ever less often; at once when somebody asks.
+denied_for_ever() {
+	local before
+	afresh
+	rules "{\"kind\":\"GET\",\"path\":\"$key\",\"status\":403,\"code\":\"AccessDenied\"}"
+	fresh s3://trail "$mnt" --refresh 1 && wait_ready "$mnt" && await "$PATIENCE" listed_since 6 || return 1
+	before=$(gets_of "$key")
+	[ "$before" -ge 2 ] && [ "$before" -le 3 ] || { echo "$before GETs in $(status_of "$mnt" .listings) listings"; return 1; }
+	hup "$mnt" && await "$PATIENCE" asked_since "$before" && right_but "$key" AccessDenied && mended && unmount "$mnt"
+}
+
+asked_since() { # asked_since N
+	[ "$(gets_of "$key")" -gt "$1" ]
+}
+
 not_allowed() {
 	check "S12: an object is denied" denied 's3:GetObject' AccessDenied 403 "Access Denied"
 	check "S12: its key is denied" denied 'kms:Decrypt' AccessDenied 403 "User is not authorized to perform: kms:Decrypt on this resource"
+	check "S12: it is denied for ever" denied_for_ever
 	check "S12: it is in Glacier" denied 'restore|Glacier' InvalidObjectState 403 "The operation is not valid for the object's storage class"
 	afresh
 	rules '{"kind":"LIST","status":403,"code":"AccessDenied"}'
@@ -501,6 +538,49 @@ costs() { # the whole of a first index, then of reading everything again, then o
 	[ "$(requests LIST)" -le "$lists" ] || { echo "$(requests LIST) LISTs of another mount"; return 1; }
 }
 
+# What .trailfs/status and metrics say the bucket was asked, against what the server says.
+counted() {
+	discard "$mnt"
+	afresh
+	survives "$(throttled '"kind":"GET","every":9,"times":4')" && hit 4 || return 1
+	await "$PATIENCE" counts_agree >/dev/null || counts_agree || return 1
+	same "throttled" "$(status_of "$mnt" .bucket.throttled)" 4 && same "retries" "$(status_of "$mnt" .bucket.retries)" 4 &&
+		same "failed" "$(status_of "$mnt" .bucket.failed)" 0 && [ "$(status_of "$mnt" .bucket.bytes)" -gt 10000 ] || return 1
+	t cat "$mnt/.trailfs/metrics" >"$tmp/metrics" && well_formed "$tmp/metrics" || return 1
+	same "GETs in metrics" "$(sed -n 's/^trailfs_s3_requests_total{op="get"} //p' "$tmp/metrics")" "$(requests GET)" &&
+		same "LISTs in metrics" "$(sed -n 's/^trailfs_s3_requests_total{op="list"} //p' "$tmp/metrics")" "$(requests LIST)" &&
+		same "throttled in metrics" "$(sed -n 's/^trailfs_s3_throttled_total //p' "$tmp/metrics")" 4 || return 1
+	mount_trail "$source" "$mnt.folder" && same "of a folder" "$(status_of "$mnt.folder" '.bucket // "nothing"')" nothing &&
+		not t grep trailfs_s3 "$mnt.folder/.trailfs/metrics"
+	local status=$?
+	unmount "$mnt.folder" && return $status
+}
+
+counts_agree() { # a status is some time old
+	same "GETs" "$(status_of "$mnt" .bucket.gets)" "$(requests GET)" && same "LISTs" "$(status_of "$mnt" .bucket.lists)" "$(requests LIST)" &&
+		same "in flight" "$(status_of "$mnt" .bucket.in_flight)" 0
+}
+
+well_formed() { # well_formed FILE: HELP and TYPE once for each name, before its values, which stand together; counters end in _total
+	"$PYTHON" - "$1" <<'EOF'
+import re, sys
+kinds, values, before = {}, set(), None
+for line in open(sys.argv[1]):
+    word = line.split()
+    if word[0] == '#':
+        if word[1] == 'TYPE':
+            assert word[2] not in kinds and word[2] not in values, line
+            assert word[3] == ('counter' if word[2].endswith('_total') else 'gauge'), line
+            kinds[word[2]] = word[3]
+        continue
+    name = re.fullmatch(r'([a-z0-9_]+)({[a-z]+="[a-z]+"})? [0-9]+\n', line)[1]
+    assert name in kinds and (name == before or name not in values), line
+    values.add(name)
+    before = name
+assert values == set(kinds), values ^ set(kinds)
+EOF
+}
+
 at_once() { # at_once WANTED LOW OPTION...: requests in flight
 	local high=$1 low=$2
 	shift 2
@@ -534,6 +614,7 @@ how_many() {
 		check "S17: $n logs" log_objects "$n"
 	done
 	check "S17: what it costs" costs
+	check "S17: what it says that it costs" counted
 	check "S17: many requests at once" at_once 64 9
 	check "S17: --connections 4" at_once 4 2 --connections 4
 	want=us-east-1/ unwanted=eu-west-1

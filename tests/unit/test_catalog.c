@@ -94,13 +94,13 @@ static void a_failed_listing_concludes_nothing(void **state)
 	uint32_t waiting;
 
 	(void)state;
-	catalog_list_begin(c, SOURCE_ALL_DAYS);
+	catalog_list_begin(c, SOURCE_ALL_DAYS, 0);
 	catalog_list_end(c, -EIO, &waiting);
 	assert_int_equal(catalog_list_error(c), -EIO);
 	assert_true(catalog_pending(c, 0, 0));
 	LIST(c, "a.txt", "b.txt");
 	assert_int_equal(catalog_list_error(c), 0);
-	catalog_list_begin(c, SOURCE_ALL_DAYS);
+	catalog_list_begin(c, SOURCE_ALL_DAYS, 0);
 	catalog_list_object(c, &o);
 	catalog_list_end(c, -EIO, &waiting);
 	check(c);
@@ -119,7 +119,7 @@ static void what_could_not_be_listed_stays(void **state)
 
 	(void)state;
 	LIST(c, "dir/a.txt", "dir2/b.txt", "c.txt");
-	catalog_list_begin(c, SOURCE_ALL_DAYS);
+	catalog_list_begin(c, SOURCE_ALL_DAYS, 0);
 	assert_int_equal(catalog_list_problem(c, "dir/", -EACCES, "denied"), 0);
 	assert_int_equal(catalog_counts(c).problems, 0); /* of the listing before */
 	catalog_list_end(c, 0, &waiting);
@@ -140,7 +140,7 @@ static void a_day_listed_leaves_others_alone(void **state)
 
 	(void)state;
 	LIST(c, LOGS "2025/06/19/a.json.gz", LOGS "2025/06/20/b.json.gz", "n.txt");
-	catalog_list_begin(c, key_day(LOGS "2025/06/20/b.json.gz"));
+	catalog_list_begin(c, key_day(LOGS "2025/06/20/b.json.gz"), 0);
 	catalog_list_end(c, 0, &waiting);
 	assert_int_equal(state_of(c, 0), OBJECT_WAITING);
 	assert_int_equal(state_of(c, 1), OBJECT_GONE);
@@ -182,7 +182,7 @@ static void what_fails_waits_again_after_a_listing(void **state)
 	(void)state;
 	LIST(c, "a.json");
 	catalog_take(c, 9, 99, &b);
-	catalog_fail(c, b.object[0], -EIO, "no network");
+	catalog_fail(c, b.object[0], -EIO, "no network", 0);
 	check(c);
 	assert_int_equal(catalog_publish(c, &b, NULL, ""), 0);
 	free(b.object);
@@ -201,6 +201,72 @@ static void what_fails_waits_again_after_a_listing(void **state)
 	news_free(n);
 	read_all(c);
 	assert_int_equal(state_of(c, 0), OBJECT_READY);
+	catalog_free(c);
+}
+
+static void pauses_double(void **state)
+{
+	const int64_t second = 1000000000,
+		      table[] = {0, 0, 300, 600, 1200, 2400, 4800, 9600, 19200, 21600, 21600};
+
+	(void)state;
+	for (unsigned n = 0; n < sizeof(table) / sizeof(*table); n++)
+		assert_int_equal(catalog_pause(n), table[n] * second);
+	assert_int_equal(catalog_pause(UINT32_MAX), 21600 * second);
+}
+
+/* Lists the only object there is at such a time; whether it waits then, and if so it fails. */
+static bool asked_for_at(struct catalog *c, int64_t second, int error)
+{
+	struct source_object o = object("a.json", 10, 1);
+	int64_t now = second == INT64_MAX ? second : second * 1000000000;
+	struct batch b;
+	uint32_t waiting;
+
+	catalog_list_begin(c, SOURCE_ALL_DAYS, now);
+	assert_int_equal(catalog_list_object(c, &o), 0);
+	assert_int_equal(catalog_list_end(c, 0, &waiting), 0);
+	check(c);
+	if (state_of(c, 0) != OBJECT_WAITING) {
+		assert_int_equal(catalog_counts(c).problems, 1);
+		return false;
+	}
+	assert_true(catalog_take(c, 9, 99, &b));
+	catalog_fail(c, b.object[0], error, "as the test wants", now == INT64_MAX ? 0 : now);
+	assert_int_equal(catalog_publish(c, &b, NULL, ""), 0);
+	free(b.object);
+	return true;
+}
+
+static void what_is_denied_is_asked_for_ever_less(void **state)
+{
+	static const struct {
+		int64_t second;
+		int error;
+		bool asked;
+	} table[] = {
+		{1000, -EACCES, true},
+		{1060, -EACCES, true}, /* the next refresh */
+		{1120, 0, false},
+		{1359, 0, false},
+		{1360, -EACCES, true},
+		{1700, 0, false},
+		{1960, -EACCES, true},
+		{3159, 0, false},
+		{INT64_MAX, -EACCES, true}, /* somebody asks, and it begins anew */
+		{60, -EACCES, true},
+		{120, 0, false},
+		{360, -EIO, true}, /* that may pass sooner */
+		{361, -EIO, true},
+		{362, -EACCES, true},
+		{363, -EACCES, true},
+		{364, 0, false},
+	};
+	struct catalog *c = make(NULL);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++)
+		assert_int_equal(asked_for_at(c, table[i].second, table[i].error), table[i].asked);
 	catalog_free(c);
 }
 
@@ -230,7 +296,7 @@ static void a_late_end_does_not_fail_it_again(void **state)
 	LIST(c, "a.json", "b.json");
 	catalog_take(c, 9, 99, &b);
 	assert_int_equal(b.n, 2);
-	catalog_fail(c, b.object[0], -EIO, "no network");
+	catalog_fail(c, b.object[0], -EIO, "no network", 0);
 	LIST(c, "a.json", "b.json");
 	assert_int_equal(catalog_publish(c, &b, NULL, ""), 0);
 	assert_int_equal(state_of(c, b.object[0]->number), OBJECT_WAITING);
@@ -367,6 +433,8 @@ int main(void)
 		cmocka_unit_test(a_day_listed_leaves_others_alone),
 		cmocka_unit_test(a_stopped_catalogue_gives_nothing),
 		cmocka_unit_test(what_fails_waits_again_after_a_listing),
+		cmocka_unit_test(pauses_double),
+		cmocka_unit_test(what_is_denied_is_asked_for_ever_less),
 		cmocka_unit_test(what_is_left_out_fails),
 		cmocka_unit_test(a_late_end_does_not_fail_it_again),
 		cmocka_unit_test(a_returned_batch_waits_until_its_time),

@@ -87,7 +87,7 @@ static int list_as_follow(struct catalog *c, uint64_t version, size_t first)
 	uint32_t waiting;
 	int err = 0;
 
-	catalog_list_begin(c, SOURCE_ALL_DAYS);
+	catalog_list_begin(c, SOURCE_ALL_DAYS, 0);
 	if (version == 2)
 		err = catalog_list_problem(c, "nowhere/", -EACCES, "denied");
 	for (size_t i = first; i < KEYS && !err; i++) {

@@ -139,7 +139,7 @@ static void adopt_files(struct catalog *c, uint32_t n, uint32_t rows)
 {
 	uint32_t waiting;
 
-	catalog_list_begin(c, SOURCE_ALL_DAYS);
+	catalog_list_begin(c, SOURCE_ALL_DAYS, 0);
 	for (uint32_t i = 0; i < n; i++) {
 		char key[32], name[32];
 		struct source_object o = object(key, 10, 1);
@@ -208,7 +208,7 @@ static void merging_ends(void **state)
 	uint32_t waiting;
 
 	(void)state;
-	catalog_list_begin(c, SOURCE_ALL_DAYS);
+	catalog_list_begin(c, SOURCE_ALL_DAYS, 0);
 	for (uint32_t i = 0; i < 8; i++) {
 		char key[32];
 		struct source_object o = object(key, 10, 1);
@@ -242,7 +242,7 @@ static void nothing_is_merged_while_objects_wait(void **state)
 
 	(void)state;
 	adopt_files(c, 3, 1);
-	catalog_list_begin(c, SOURCE_ALL_DAYS);
+	catalog_list_begin(c, SOURCE_ALL_DAYS, 0);
 	catalog_list_object(c, &o);
 	catalog_list_end(c, -EIO, &waiting);
 	assert_int_equal(catalog_mergeable(c, &part), 0);
@@ -315,7 +315,7 @@ static void files_below_a_problem_stay(void **state)
 	(void)state;
 	assert_int_equal(catalog_adopt(c, segment_of(KEY_NO_DAY, o, 1, 1), "f1"), 0);
 	assert_int_equal(catalog_adopt(c, segment_of(KEY_NO_DAY, o + 1, 1, 1), "f2"), 0);
-	catalog_list_begin(c, SOURCE_ALL_DAYS);
+	catalog_list_begin(c, SOURCE_ALL_DAYS, 0);
 	catalog_list_problem(c, "dir/", -EACCES, "denied");
 	catalog_list_end(c, 0, &waiting);
 	assert_int_equal(sweep(c).n, 1);
@@ -409,7 +409,7 @@ static void world_list(struct world *w, struct mount *m, int error, bool problem
 	uint32_t waiting;
 
 	look_at_files(m);
-	catalog_list_begin(m->c, SOURCE_ALL_DAYS);
+	catalog_list_begin(m->c, SOURCE_ALL_DAYS, 0);
 	if (problem)
 		catalog_list_problem(m->c, "AWSLogs/", -EIO, "unreadable");
 	for (int k = 0; k < KEYS; k++) {
@@ -460,7 +460,7 @@ static void world_end(struct world *w, struct mount *m, size_t i, bool well)
 		if (state_of(m->c, b->object[k]->number) != OBJECT_WAITING)
 			continue;
 		if (!well && made_draw(&w->seed, 4) == 0)
-			catalog_fail(m->c, b->object[k], -EIO, "at random");
+			catalog_fail(m->c, b->object[k], -EIO, "at random", 0);
 		else if (well || made_draw(&w->seed, 8))
 			add_read(build, &b->object[k]->at, (uint32_t)made_draw(&w->seed, 3) + 1);
 	}

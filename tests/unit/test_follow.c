@@ -218,6 +218,98 @@ static void what_could_not_be_fetched_is_tried_again(void **state)
 	fake_end(&f);
 }
 
+/* One object of a log folder, whose first n fetches give damaged bytes. */
+static void begin_damaged(struct mount *m, struct fake *f, unsigned n, bool alike, bool asks)
+{
+	fake_begin(f);
+	put(f, LOGS "2025/06/01/a.json");
+	f->damaged = n;
+	f->damaged_alike = alike;
+	f->asks = asks;
+	mount_begin(m, f, NULL);
+	wait_complete(m, 1);
+}
+
+static void what_came_damaged_is_fetched_again(void **state)
+{
+	static struct fake f;
+	struct mount m;
+
+	(void)state;
+	for (unsigned n = 1; n <= 2; n++) {
+		begin_damaged(&m, &f, n, false, true);
+		check_all_there(&m);
+		assert_int_equal(fetches(&f), 1 + n);
+		assert_int_equal(f.doubts, n);
+		mount_end(&m);
+		fake_end(&f);
+	}
+}
+
+/* As the same bytes twice: so it is. It is not asked for at each refresh. */
+static void what_is_damaged_is_a_fact(void **state)
+{
+	static struct fake f;
+	struct mount m;
+
+	(void)state;
+	for (int asks = 0; asks < 2; asks++) {
+		begin_damaged(&m, &f, UINT32_MAX, true, asks);
+		for (int i = 0; i < 2; i++) {
+			assert_int_equal(catalog_counts(m.catalog).damaged, 1);
+			assert_int_equal(catalog_counts(m.catalog).ready, 1);
+			assert_int_equal(fetches(&f), 1 + asks);
+			refresh(&m);
+		}
+		assert_false(catalog_unread(m.catalog, INT32_MIN, INT32_MAX));
+		mount_end(&m);
+		fake_end(&f);
+	}
+}
+
+/* As other bytes each time: nobody knows what it is, until it comes whole. */
+static void what_comes_as_other_damage_each_time_is_no_fact(void **state)
+{
+	static struct fake f;
+	struct mount m;
+
+	(void)state;
+	begin_damaged(&m, &f, 3, false, true);
+	assert_int_equal(fetches(&f), 3);
+	assert_int_equal(f.doubts, 3); /* nor is what came last kept */
+	assert_int_equal(catalog_counts(m.catalog).failed, 1);
+	assert_int_equal(catalog_unread(m.catalog, INT32_MIN, INT32_MAX), -EIO);
+	refresh(&m);
+	check_all_there(&m);
+	assert_int_equal(fetches(&f), 4);
+	mount_end(&m);
+	fake_end(&f);
+}
+
+/* Each of them is in the index once. */
+static void many_come_damaged(void **state)
+{
+	static struct fake f;
+	struct mount m;
+
+	(void)state;
+	fake_begin(&f);
+	for (int i = 0; i < 200; i++) {
+		char key[96];
+
+		snprintf(key, sizeof(key), LOGS "2025/06/01/%d.json", i);
+		put(&f, key);
+	}
+	f.asks = true;
+	f.damaged = 1;
+	mount_begin(&m, &f, NULL);
+	wait_complete(&m, 1);
+	check_all_there(&m);
+	assert_int_equal(fetches(&f), 400);
+	mount_end(&m);
+	fake_end(&f);
+}
+
 static void what_is_denied_is_a_fact(void **state)
 {
 	static struct fake f;
@@ -603,6 +695,10 @@ int main(void)
 		cmocka_unit_test(everything_is_read_once),
 		cmocka_unit_test(a_refresh_finds_what_is_new),
 		cmocka_unit_test(what_could_not_be_fetched_is_tried_again),
+		cmocka_unit_test(what_came_damaged_is_fetched_again),
+		cmocka_unit_test(what_is_damaged_is_a_fact),
+		cmocka_unit_test(what_comes_as_other_damage_each_time_is_no_fact),
+		cmocka_unit_test(many_come_damaged),
 		cmocka_unit_test(what_is_denied_is_a_fact),
 		cmocka_unit_test(a_listing_that_fails_says_why),
 		cmocka_unit_test(what_is_known_outlives_a_failed_listing),

@@ -86,7 +86,7 @@ static struct outcome outcome_of(const char *key, const char *data, size_t len, 
 
 	assert_int_equal(ingest_add(in, &before, false, 0, "", EVENT, strlen(EVENT), b, &problem), 0);
 	assert_string_equal(problem, "");
-	assert_int_equal(ingest_add(in, &o, layout_only, error, "reason", data, len, b, &problem), 0);
+	int damaged = ingest_add(in, &o, layout_only, error, "reason", data, len, b, &problem);
 	snprintf(got.problem, sizeof(got.problem), "%s", problem);
 	assert_int_equal(ingest_add(in, &after, false, 0, "", OTHER, strlen(OTHER), b, &problem), 0);
 	ingest_free(in);
@@ -96,6 +96,7 @@ static struct outcome outcome_of(const char *key, const char *data, size_t len, 
 	assert_int_equal(segment_object(got.segment, 0).rows, 1);
 	assert_int_equal(segment_object(got.segment, 2).rows, 1);
 	found = segment_object(got.segment, 1);
+	assert_int_equal(damaged, !error && found.flags & SEGMENT_DAMAGED ? INGEST_DAMAGED : 0);
 	assert_string_equal(found.key, key);
 	assert_int_equal(found.size, len);
 	assert_int_equal(found.mtime, 7);
@@ -239,6 +240,39 @@ static void what_is_wanted(void **state)
 	}
 }
 
+/* As if it had never been added. */
+static void damage_can_be_taken_back(void **state)
+{
+	static const char *const text[] = {"{\"Records\":[" EVENT "," OTHER, "", "x"};
+	struct source_object before = {.key = "A.json", .size = strlen(EVENT)}, o = {.key = IN};
+	struct ingest *in = ingest_new(NULL);
+	const char *problem;
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct segment_build *b = segment_build_new(KEY_NO_DAY);
+		struct segment *s;
+
+		assert_int_equal(ingest_add(in, &before, false, 0, "", EVENT, strlen(EVENT), b, &problem), 0);
+		for (size_t k = 0; k < 2; k++) {
+			assert_int_equal(
+				ingest_add(in, &o, false, 0, "", text[i], strlen(text[i]), b, &problem),
+				INGEST_DAMAGED);
+			assert_true(*problem);
+			segment_build_undo(b);
+		}
+		assert_int_equal(ingest_add(in, &o, false, 0, "", OTHER, strlen(OTHER), b, &problem), 0);
+		s = finish(b);
+		assert_int_equal(segment_objects(s), 2);
+		assert_int_equal(segment_rows(s), 2);
+		assert_string_equal(segment_object(s, 1).key, IN);
+		assert_int_equal(segment_object(s, 1).rows, 1);
+		assert_int_equal(segment_object(s, 1).flags, SEGMENT_IS_LOG);
+		segment_unref(s);
+	}
+	ingest_free(in);
+}
+
 /* ---- fetches that fail ---- */
 
 static void failures_that_are_facts(void **state)
@@ -350,6 +384,7 @@ int main(void)
 		cmocka_unit_test(shapes_gzip),
 		cmocka_unit_test(folders_that_hold_no_logs),
 		cmocka_unit_test(what_is_wanted),
+		cmocka_unit_test(damage_can_be_taken_back),
 		cmocka_unit_test(failures_that_are_facts),
 		cmocka_unit_test(failures_that_may_pass),
 		cmocka_unit_test(rows_point_into_the_text),

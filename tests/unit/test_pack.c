@@ -401,6 +401,72 @@ static void a_damaged_object_is_put_anew(void **state)
 	assert_true(has(f->packs, 1, 0, 5000, NOW));
 }
 
+static void drop(struct packs *p, unsigned d, unsigned n, size_t size)
+{
+	struct made m = make(d, n, size);
+
+	m.o.key = m.key;
+	packs_drop(p, &m.o, NOW);
+	free(m.data);
+}
+
+/* Object 1 of 0, 1, 2 was dropped. */
+static void check_dropped(struct packs *p)
+{
+	assert_true(has(p, 1, 0, 500, NOW));
+	assert_false(has(p, 1, 1, 500, NOW));
+	assert_true(has(p, 1, 2, 500, NOW));
+}
+
+static void what_is_dropped_is_found_no_more(void **state)
+{
+	struct fixture *f = *state;
+	struct packs *other;
+
+	open_packs(f, LARGE);
+	for (unsigned n = 0; n < 3; n++)
+		put(f->packs, 1, n, 500, NOW);
+	drop(f->packs, 1, 1, 501); /* another one */
+	drop(f->packs, 2, 1, 500);
+	assert_true(has(f->packs, 1, 1, 500, NOW));
+	drop(f->packs, 1, 1, 500);
+	check_dropped(f->packs);
+	assert_int_equal(packs_open(f->cache, LARGE, &other), 0); /* not sealed */
+	check_dropped(other);
+	packs_free(other);
+	open_packs(f, LARGE); /* sealed */
+	check_dropped(f->packs);
+	put(f->packs, 1, 1, 500, NOW);
+	assert_true(has(f->packs, 1, 1, 500, NOW));
+	open_packs(f, LARGE);
+	assert_true(has(f->packs, 1, 1, 500, NOW));
+	drop(f->packs, 1, 1, 500); /* from a pack that had been sealed */
+	open_packs(f, LARGE);
+	check_dropped(f->packs);
+}
+
+/* A scan of what a dead writer left goes on behind it. */
+static void what_is_dropped_ends_no_scan(void **state)
+{
+	struct fixture *f = *state;
+	struct packs *other;
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		if (packs_open(f->cache, LARGE, &other) < 0)
+			_exit(1);
+		for (unsigned n = 0; n < 3; n++)
+			put(other, 1, n, 500, NOW);
+		drop(other, 1, 1, 500);
+		_exit(42);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 42);
+	open_packs(f, LARGE);
+	check_dropped(f->packs);
+}
+
 /* ---- no room ---- */
 
 static void the_least_recently_used_day_goes(void **state)
@@ -554,6 +620,27 @@ struct worker {
 	unsigned first;
 };
 
+/* Another mount takes up a pack that this one has open and knows as sealed. */
+static void two_mounts_one_pack(void **state)
+{
+	struct fixture *f = *state;
+	struct packs *b;
+
+	open_packs(f, LARGE);
+	put(f->packs, 1, 0, 1000, NOW);
+	open_packs(f, LARGE); /* sealed */
+	assert_int_equal(packs_open(f->cache, LARGE, &b), 0);
+	assert_true(has(b, 1, 0, 1000, NOW));
+	put(f->packs, 1, 1, 1000, NOW);
+	assert_int_equal(pack_files(f).n, 1);
+	assert_int_equal(packs_refresh(b, NOW + 1), 0);
+	assert_true(has(b, 1, 1, 1000, NOW + 1));
+	put(f->packs, 1, 2, 1000, NOW + 1);
+	assert_true(has(b, 1, 2, 1000, NOW + 10));
+	assert_true(has(b, 1, 0, 1000, NOW + 10));
+	packs_free(b);
+}
+
 static void *work(void *arg)
 {
 	const struct worker *w = arg;
@@ -608,12 +695,15 @@ int main(void)
 		TEST(torn_at_every_byte),
 		TEST(every_byte_flipped),
 		TEST(a_damaged_object_is_put_anew),
+		TEST(what_is_dropped_is_found_no_more),
+		TEST(what_is_dropped_ends_no_scan),
 		TEST(the_least_recently_used_day_goes),
 		TEST(use_is_remembered),
 		TEST(old_days_do_not_drive_out_new_ones),
 		TEST(a_full_disk_is_no_error),
 		TEST(packs_that_are_removed),
 		TEST(two_mounts_share),
+		TEST(two_mounts_one_pack),
 		TEST(many_threads),
 	};
 

@@ -32,6 +32,7 @@ struct fake {
 	int fetches, reads;
 	int fail_from, fail_to, fail_error; /* fetches and reads, counted from 1, that fail */
 	bool truncate, hold, cancelled;
+	int doubts, doubts_until; /* the latter one ends the truncating; 0: it would be in vain */
 	struct {
 		const struct source_object *o;
 		source_done *done;
@@ -176,7 +177,22 @@ static void fake_cancel(struct source *s)
 	release(f);
 }
 
-static const struct source_ops fake_ops = {.fetch = fake_fetch, .read = fake_read, .cancel = fake_cancel};
+static bool fake_doubt(struct source *s, const struct source_object *o)
+{
+	struct fake *f = (struct fake *)s;
+	bool again;
+
+	(void)o;
+	pthread_mutex_lock(&f->mutex);
+	again = f->doubts_until > 0;
+	f->doubts++;
+	f->truncate = f->truncate && f->doubts != f->doubts_until;
+	pthread_mutex_unlock(&f->mutex);
+	return again;
+}
+
+static const struct source_ops fake_ops = {
+	.fetch = fake_fetch, .read = fake_read, .cancel = fake_cancel, .doubt = fake_doubt};
 
 static int fetches(struct fake *f)
 {
@@ -382,6 +398,23 @@ static void damage(void **state)
 	assert_int_equal(get(f, 2, "t:{\"a\":1} ", DECODED, &b), -EBADMSG);
 }
 
+static void a_damaged_copy_does_not_stay(void **state)
+{
+	struct fixture *f = *state;
+	struct blob *b;
+
+	f->fake.truncate = true;
+	f->fake.doubts_until = 2;
+	reader_start(f->reader);
+	expect(f, 1, "z:packed", INFLATED, "packed");
+	assert_int_equal(fetches(&f->fake), 3);
+	f->fake.truncate = true;
+	f->fake.doubts_until = 1000;
+	assert_int_equal(get(f, 2, "z:packed too", INFLATED, &b), -EBADMSG);
+	assert_int_equal(fetches(&f->fake), 6);
+	assert_int_equal(f->fake.doubts, 5); /* the last one, too */
+}
+
 static int get_piece(struct fixture *f, const struct source_object *o, uint64_t offset, struct blob **ret,
 	uint64_t *ret_start)
 {
@@ -549,6 +582,7 @@ int main(void)
 		TEST(another_object_of_that_number),
 		TEST(failures_are_told_and_tried_again),
 		TEST(damage),
+		TEST(a_damaged_copy_does_not_stay),
 		TEST(pieces),
 		TEST(the_least_used_go),
 		TEST(mapped_ones_are_not_held),

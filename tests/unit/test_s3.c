@@ -879,6 +879,76 @@ static void test_get_other_size(void **state)
 	}
 }
 
+/* TEXT under the ETag that the test says, and which of the answers hold other bytes. */
+#define MD5_OF_TEXT "e9b1713db620f1e3a14b6812de523f4b"
+
+static void spoilt(struct world *w, struct server_request *q, unsigned n)
+{
+	const char *etag = strchr(w->text, ' ') + 1, *more = strchr(etag, ' ');
+	size_t how_many = strcspn(w->text, " ");
+	char extra[256], body[] = TEXT;
+
+	snprintf(extra, sizeof(extra), "ETag: \"%.*s\"\r\n%s%s%s", (int)strcspn(etag, " "), etag,
+		more ? "x-amz-server-side-encryption:" : "", more ? more : "", more ? "\r\n" : "");
+	/* '=': as it is; '?': other bytes each time; else with this one in it. */
+	char c = w->text[n < how_many ? n : how_many - 1];
+	if (c != '=')
+		body[5] = c == '?' ? (char)('A' + n % 26) : c;
+	server_reply(q, 200, extra, body, SIZE);
+}
+
+static const struct {
+	const char *answers; /* and the ETag, and the encryption */
+	int error;
+	char fifth; /* byte of what is given */
+	unsigned asked;
+} sums[] = {
+	{"= " MD5_OF_TEXT, 0, '5', 1},
+	{"x= " MD5_OF_TEXT, 0, '5', 2},
+	{"AB= " MD5_OF_TEXT, 0, '5', 3},
+	{"? " MD5_OF_TEXT, -EBADMSG, 0, 3},
+	{"x " MD5_OF_TEXT, 0, 'x', 2}, /* so it is stored */
+	{"x " MD5_OF_TEXT " AES256", 0, 'x', 2},
+	{"x " MD5_OF_TEXT "-2", 0, 'x', 1}, /* of an upload in parts: no MD5 */
+	{"x " MD5_OF_TEXT " aws:kms", 0, 'x', 1},
+	{"x " MD5_OF_TEXT " aws:kms:dsse", 0, 'x', 1},
+	{"x 0x8DBE5A", 0, 'x', 1},
+};
+
+static void test_get_against_md5(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(sums) / sizeof(*sums); i++) {
+		struct world *w = world_new(spoilt, NULL);
+
+		w->text = sums[i].answers;
+		char *data = get(w, "k", SIZE, NULL, 0, 0);
+		if (w->result.error != sums[i].error)
+			print_error("%s: %s\n", sums[i].answers, w->result.message);
+		assert_int_equal(w->result.error, sums[i].error);
+		if (data)
+			assert_int_equal(data[5], sums[i].fifth);
+		else
+			expect_said(w, "ETag");
+		assert_int_equal(atomic_load(&w->asked), sums[i].asked);
+		free(data);
+		world_free(w);
+	}
+}
+
+/* A service whose ETags only look like an MD5 is asked twice for a few objects, and not for all. */
+static void test_get_where_etags_are_no_md5(void **state)
+{
+	struct world *w = world_new(spoilt, NULL);
+
+	(void)state;
+	w->text = "x " MD5_OF_TEXT;
+	for (unsigned n = 0; n < 40; n++)
+		free(get(w, "k", SIZE, NULL, 0, 0));
+	assert_int_equal(atomic_load(&w->asked), 40 + 8);
+	world_free(w);
+}
+
 static void nothing(struct world *w, struct server_request *q, unsigned n)
 {
 	(void)w;
@@ -1075,6 +1145,8 @@ int main(void)
 		cmocka_unit_test(test_get),
 		cmocka_unit_test(test_get_reset),
 		cmocka_unit_test(test_get_other_size),
+		cmocka_unit_test(test_get_against_md5),
+		cmocka_unit_test(test_get_where_etags_are_no_md5),
 		cmocka_unit_test(test_get_empty),
 		cmocka_unit_test(test_get_in_many_pieces),
 		cmocka_unit_test(test_get_odd_keys),

@@ -336,6 +336,30 @@ static void what_failed_is_asked_again(void **state)
 	assert_int_equal(fetches(f), 30 - 1);
 }
 
+static void what_is_doubted_is_asked_again(void **state)
+{
+	struct fixture *f = *state;
+	struct source_object o = object(5);
+	int error = 0;
+
+	assert_int_equal(fetch_all(f, 0, 10, &error), 10);
+	assert_true(source_doubt(f->source, &o));
+	open_all(f, false, LARGE);
+	assert_int_equal(fetch_all(f, 0, 10, &error), 10);
+	assert_int_equal(fetches(f), 11);
+	assert_int_equal(atomic_load(&f->bucket.fetched[5]), 2);
+	assert_int_equal(fetch_all(f, 0, 10, &error), 10);
+	assert_int_equal(fetches(f), 11);
+	/* Offline it is then as if it had never been there. */
+	open_all(f, true, LARGE);
+	assert_true(source_doubt(f->source, &o));
+	assert_int_equal(fetch_all(f, 0, 10, &error), 9);
+	assert_int_equal(error, -EHOSTUNREACH);
+	assert_int_equal(fetches(f), 11);
+	/* What has nothing before it gives the same bytes again. */
+	assert_false(source_doubt(&f->bucket.base, &o));
+}
+
 static void without_a_cache_it_is_as_the_other(void **state)
 {
 	struct fixture *f = *state;
@@ -468,6 +492,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(one_get_an_object_ever),
 		TEST(what_failed_is_asked_again),
+		TEST(what_is_doubted_is_asked_again),
 		TEST(without_a_cache_it_is_as_the_other),
 		TEST(pieces_and_reload_pass_through),
 		TEST(offline_asks_nothing),
