@@ -9,6 +9,7 @@
 #include "fs/calls.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,16 @@
 #define SHORT       1.0
 #define UNKNOWN_INO 0xffffffff
 #define DOTS        2 /* "." and ".." come before position 0 of a listing */
+
+/* An open directory. Who reads it from its beginning once more is shown what it is by then (POSIX,
+ * rewinddir). The kernel lets go of it when no call on it is under way. */
+struct handle {
+	pthread_mutex_t lock; /* a leaf */
+	struct tree_dir *dir;
+	bool begun;
+	uint64_t since; /* told_now() when dir was made */
+	uint64_t given; /* it has been given with attributes from its beginning up to here */
+};
 
 const char *const calls_count_label[COUNTS] = {
 	[COUNT_LOOKUP] = "op=\"lookup\"",
@@ -79,6 +90,8 @@ static int ask_lookup(struct calls *c, const struct call *call)
 		fuse_reply_err(call->req, kernel_error(ret));
 		return 0;
 	}
+	if (tree_keep(node) == TREE_KEEP_FOREVER)
+		told_missed(c->told, call->node);
 	entry_of(&e, node, &st);
 	fuse_reply_entry(call->req, &e);
 	return 0;
@@ -97,165 +110,51 @@ static int ask_getattr(struct calls *c, const struct call *call)
 	return 0;
 }
 
+static struct handle *handle_new(struct tree_dir *dir, uint64_t since)
+{
+	struct handle *h = calloc(1, sizeof(*h));
+	if (h == NULL)
+		return NULL;
+	pthread_mutex_init(&h->lock, NULL);
+	h->dir = dir;
+	h->since = since;
+	return h;
+}
+
+static void handle_free(struct handle *h)
+{
+	if (h == NULL)
+		return;
+	tree_dir_unref(h->dir);
+	pthread_mutex_destroy(&h->lock);
+	free(h);
+}
+
 static int ask_opendir(struct calls *c, const struct call *call)
 {
 	struct tree_dir *dir;
+	uint64_t since = told_now(c->told);
 	int ret = tree_list(c->tree, call->node, &dir);
 	if (ret == -EAGAIN)
 		return ret;
+	struct handle *h = ret == 0 ? handle_new(dir, since) : NULL;
+	if (ret == 0 && h == NULL) {
+		tree_dir_unref(dir);
+		ret = -ENOMEM;
+	}
 	if (ret < 0) {
 		fuse_reply_err(call->req, kernel_error(ret));
 		return 0;
 	}
 	push_listed(c->push, call->node, dir);
-	struct fuse_file_info fi = {.fh = (uintptr_t)dir};
+	uint64_t serial = tree_dir_serial(dir);
+	struct fuse_file_info fi = {.fh = (uintptr_t)h,
+		.cache_readdir = serial != 0,
+		.keep_cache = told_holds(c->told, call->node, serial)};
 	/* Interrupted in the last moment: there will be no releasedir. */
 	if (fuse_reply_open(call->req, &fi) == -ENOENT)
-		tree_dir_unref(dir);
+		handle_free(h);
 	return 0;
-}
-
-static void answer_read(struct calls *c, const struct call *call, int error, struct tree_bytes *bytes)
-{
-	if (error == 0)
-		fuse_reply_buf(call->req, bytes->data, bytes->n);
-	else
-		fuse_reply_err(call->req, kernel_error(error));
-	push_end(c->push, call->node);
-}
-
-static int ask_read(struct calls *c, const struct call *call)
-{
-	struct tree_bytes bytes = {0};
-	int ret = tree_read(c->tree, call->node, call->offset, call->size, &bytes);
-	if (ret == -EAGAIN)
-		return ret;
-	answer_read(c, call, ret, &bytes);
-	tree_bytes_clear(&bytes);
-	return 0;
-}
-
-static int ask(void *arg, const struct call *call)
-{
-	struct calls *c = arg;
-	switch (call->op) {
-	case CALL_LOOKUP:
-		return ask_lookup(c, call);
-	case CALL_GETATTR:
-		return ask_getattr(c, call);
-	case CALL_OPENDIR:
-		return ask_opendir(c, call);
-	case CALL_READ:
-		break;
-	}
-	return ask_read(c, call);
-}
-
-static void fail(void *arg, const struct call *call, int error)
-{
-	struct calls *c = arg;
-	fuse_reply_err(call->req, error);
-	if (call->op == CALL_READ)
-		push_end(c->push, call->node);
-}
-
-static int64_t progress_at(void *arg)
-{
-	struct calls *c = arg;
-	return tree_progress_at(c->tree);
-}
-
-const struct park_ops calls_park_ops = {.ask = ask, .fail = fail, .progress_at = progress_at};
-
-static void ask_or_park(struct calls *c, const struct call *call)
-{
-	uint64_t wakes = park_wakes(c->park);
-	if (ask(c, call) == -EAGAIN)
-		park_call(c->park, call, wakes);
-}
-
-static void do_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
-{
-	struct call call = {.req = req, .op = CALL_LOOKUP, .node = parent, .name = name};
-	ask_or_park(begin(req, COUNT_LOOKUP), &call);
-}
-
-static void do_getattr(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
-{
-	(void)fi;
-	struct call call = {.req = req, .op = CALL_GETATTR, .node = node};
-	ask_or_park(begin(req, COUNT_GETATTR), &call);
-}
-
-static void do_opendir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
-{
-	(void)fi;
-	struct call call = {.req = req, .op = CALL_OPENDIR, .node = node};
-	ask_or_park(begin(req, COUNT_OPENDIR), &call);
-}
-
-static void do_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t offset, struct fuse_file_info *fi)
-{
-	(void)fi;
-	struct calls *c = begin(req, COUNT_READ);
-	struct call call = {
-		.req = req, .op = CALL_READ, .node = node, .offset = (uint64_t)offset, .size = size};
-	struct tree_bytes bytes = {0};
-	uint64_t wakes = park_wakes(c->park);
-	push_begin(c->push, node);
-	int ret = tree_read(c->tree, node, call.offset, size, &bytes);
-	/* Before the answer: what comes next is then there when the reader goes on. */
-	if (offset == 0 && (ret == 0 || ret == -EAGAIN))
-		push_read(c->push, node, ret == 0);
-	if (ret == -EAGAIN)
-		park_call(c->park, &call, wakes);
-	else
-		answer_read(c, &call, ret, &bytes);
-	tree_bytes_clear(&bytes);
-}
-
-/* ---- calls that never wait ---- */
-
-static void do_init(void *arg, struct fuse_conn_info *conn)
-{
-	(void)arg;
-	conn->max_background = 64;
-	conn->congestion_threshold = 48;
-	conn->time_gran = 1;
-	/* Always with attributes. By itself the kernel asks for them in the first piece of a listing alone:
-	 * then `grep -r` pays a LOOKUP a file, and nothing can be pushed, as only inodes that the kernel
-	 * knows can have pages (20,000 files: 1.3 s in place of 0.35 s; `ls` alone loses 0.03 s). */
-	conn->want &= ~(unsigned)FUSE_CAP_READDIRPLUS_AUTO;
-	/* Else a name of a directory that has to wait holds up all of its others, and beyond Ctrl-C. */
-	conn->want |= conn->capable & FUSE_CAP_PARALLEL_DIROPS;
-}
-
-static void do_forget(fuse_req_t req, fuse_ino_t node, uint64_t n)
-{
-	(void)node;
-	(void)n;
-	fuse_reply_none(req);
-}
-
-static void do_forget_multi(fuse_req_t req, size_t n, struct fuse_forget_data *forgets)
-{
-	(void)n;
-	(void)forgets;
-	fuse_reply_none(req);
-}
-
-static void do_open(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
-{
-	(void)node;
-	(void)fi;
-	fuse_reply_err(req, ENOSYS);
-}
-
-static void do_releasedir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
-{
-	(void)node;
-	tree_dir_unref((struct tree_dir *)(uintptr_t)fi->fh);
-	fuse_reply_err(req, 0);
 }
 
 /* A buffer of directory entries being filled. */
@@ -311,37 +210,257 @@ static int add_position(struct filling *f, struct calls *c, const struct tree_di
 	return add(f, entry.name, &e, (off_t)i + DOTS + 1);
 }
 
-static void list(struct calls *c, fuse_req_t req, fuse_ino_t node, size_t size, off_t at,
-	struct fuse_file_info *fi, bool plus)
+/* The listing goes to the kernel from call->offset up to `end`, dots included. */
+static void given(struct calls *c, const struct call *call, const struct tree_dir *dir, uint64_t end)
 {
-	const struct tree_dir *dir = (const struct tree_dir *)(uintptr_t)fi->fh;
-	struct filling f = {.req = req, .buf = malloc(size), .size = size, .plus = plus};
+	struct handle *h = (struct handle *)(uintptr_t)call->handle;
+	uint64_t serial = tree_dir_serial(dir);
+	pthread_mutex_lock(&h->lock);
+	bool goes_on = call->plus && serial != 0 && h->dir == dir && call->offset <= h->given;
+	if (goes_on && h->given < end)
+		h->given = end;
+	bool whole = goes_on && h->given == tree_dir_count(dir) + DOTS;
+	uint64_t since = h->since;
+	pthread_mutex_unlock(&h->lock);
+	if (whole)
+		told_all(c->told, call->node, serial, since);
+}
+
+static void list(struct calls *c, const struct call *call, const struct tree_dir *dir)
+{
+	struct filling f = {
+		.req = call->req, .buf = malloc(call->size), .size = call->size, .plus = call->plus};
+	off_t at = (off_t)call->offset;
 	int ret = 1;
 	if (f.buf == NULL) {
-		fuse_reply_err(req, ENOMEM);
+		fuse_reply_err(call->req, ENOMEM);
 		return;
 	}
-	if (add_dots(&f, c, node, &at)) {
-		size_t n = tree_dir_count(dir);
-		for (size_t i = (size_t)at - DOTS; ret == 1 && i < n; i++)
-			ret = add_position(&f, c, dir, i);
+	if (add_dots(&f, c, call->node, &at)) {
+		size_t n = tree_dir_count(dir), i = (size_t)at - DOTS;
+		while (i < n && (ret = add_position(&f, c, dir, i)) == 1)
+			i++;
+		given(c, call, dir, i + DOTS);
 	}
 	/* An error after some entries shows when the kernel goes on from there. */
 	if (ret < 0 && f.used == 0)
-		fuse_reply_err(req, ret == -EAGAIN ? EIO : kernel_error(ret));
+		fuse_reply_err(call->req, ret == -EAGAIN ? EIO : kernel_error(ret));
 	else
-		fuse_reply_buf(req, f.buf, f.used);
+		fuse_reply_buf(call->req, f.buf, f.used);
 	free(f.buf);
+}
+
+/* What a reader at `offset` is to see: ref'd. */
+static int listing_of(struct calls *c, const struct call *call, struct tree_dir **ret)
+{
+	struct handle *h = (struct handle *)(uintptr_t)call->handle;
+	struct tree_dir *again = NULL;
+	pthread_mutex_lock(&h->lock);
+	bool rewound = call->offset == 0 && h->begun;
+	pthread_mutex_unlock(&h->lock);
+	uint64_t since = told_now(c->told);
+	int err = rewound ? tree_list(c->tree, call->node, &again) : 0;
+	if (err < 0)
+		return err;
+	if (rewound)
+		push_listed(c->push, call->node, again);
+	pthread_mutex_lock(&h->lock);
+	struct tree_dir *old = again != NULL ? h->dir : NULL;
+	if (again != NULL) {
+		h->dir = again;
+		h->since = since;
+		h->given = 0;
+	}
+	h->begun = true;
+	*ret = tree_dir_ref(h->dir);
+	pthread_mutex_unlock(&h->lock);
+	tree_dir_unref(old);
+	return 0;
+}
+
+static int ask_readdir(struct calls *c, const struct call *call)
+{
+	struct tree_dir *dir;
+	int ret = listing_of(c, call, &dir);
+	if (ret == -EAGAIN)
+		return ret;
+	if (ret < 0) {
+		fuse_reply_err(call->req, kernel_error(ret));
+		return 0;
+	}
+	list(c, call, dir);
+	tree_dir_unref(dir);
+	return 0;
+}
+
+static void answer_read(struct calls *c, const struct call *call, int error, struct tree_bytes *bytes)
+{
+	if (error == 0)
+		fuse_reply_buf(call->req, bytes->data, bytes->n);
+	else
+		fuse_reply_err(call->req, kernel_error(error));
+	push_end(c->push, call->node);
+}
+
+static int ask_read(struct calls *c, const struct call *call)
+{
+	struct tree_bytes bytes = {0};
+	int ret = tree_read(c->tree, call->node, call->offset, call->size, &bytes);
+	if (ret == -EAGAIN)
+		return ret;
+	answer_read(c, call, ret, &bytes);
+	tree_bytes_clear(&bytes);
+	return 0;
+}
+
+static int ask(void *arg, const struct call *call)
+{
+	struct calls *c = arg;
+	switch (call->op) {
+	case CALL_LOOKUP:
+		return ask_lookup(c, call);
+	case CALL_GETATTR:
+		return ask_getattr(c, call);
+	case CALL_OPENDIR:
+		return ask_opendir(c, call);
+	case CALL_READDIR:
+		return ask_readdir(c, call);
+	case CALL_READ:
+		break;
+	}
+	return ask_read(c, call);
+}
+
+static void fail(void *arg, const struct call *call, int error)
+{
+	struct calls *c = arg;
+	fuse_reply_err(call->req, error);
+	if (call->op == CALL_READ)
+		push_end(c->push, call->node);
+}
+
+static int64_t progress_at(void *arg)
+{
+	struct calls *c = arg;
+	return tree_progress_at(c->tree);
+}
+
+const struct park_ops calls_park_ops = {.ask = ask, .fail = fail, .progress_at = progress_at};
+
+static void ask_or_park(struct calls *c, const struct call *call)
+{
+	uint64_t wakes = park_wakes(c->park);
+	if (ask(c, call) == -EAGAIN)
+		park_call(c->park, call, wakes);
+}
+
+static void do_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct call call = {.req = req, .op = CALL_LOOKUP, .node = parent, .name = name};
+	ask_or_park(begin(req, COUNT_LOOKUP), &call);
+}
+
+static void do_getattr(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
+{
+	(void)fi;
+	struct call call = {.req = req, .op = CALL_GETATTR, .node = node};
+	ask_or_park(begin(req, COUNT_GETATTR), &call);
+}
+
+static void do_opendir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
+{
+	(void)fi;
+	struct call call = {.req = req, .op = CALL_OPENDIR, .node = node};
+	ask_or_park(begin(req, COUNT_OPENDIR), &call);
+}
+
+static void readdir_or_park(struct calls *c, fuse_req_t req, fuse_ino_t node, size_t size, off_t at,
+	const struct fuse_file_info *fi, bool plus)
+{
+	struct call call = {.req = req,
+		.op = CALL_READDIR,
+		.node = node,
+		.offset = (uint64_t)at,
+		.size = size,
+		.handle = fi->fh,
+		.plus = plus};
+	ask_or_park(c, &call);
 }
 
 static void do_readdir(fuse_req_t req, fuse_ino_t node, size_t size, off_t at, struct fuse_file_info *fi)
 {
-	list(begin(req, COUNT_READDIR), req, node, size, at, fi, false);
+	readdir_or_park(begin(req, COUNT_READDIR), req, node, size, at, fi, false);
 }
 
 static void do_readdirplus(fuse_req_t req, fuse_ino_t node, size_t size, off_t at, struct fuse_file_info *fi)
 {
-	list(begin(req, COUNT_READDIRPLUS), req, node, size, at, fi, true);
+	readdir_or_park(begin(req, COUNT_READDIRPLUS), req, node, size, at, fi, true);
+}
+
+static void do_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t offset, struct fuse_file_info *fi)
+{
+	(void)fi;
+	struct calls *c = begin(req, COUNT_READ);
+	struct call call = {
+		.req = req, .op = CALL_READ, .node = node, .offset = (uint64_t)offset, .size = size};
+	struct tree_bytes bytes = {0};
+	uint64_t wakes = park_wakes(c->park);
+	push_begin(c->push, node);
+	int ret = tree_read(c->tree, node, call.offset, size, &bytes);
+	/* Before the answer: what comes next is then there when the reader goes on. */
+	if (offset == 0 && (ret == 0 || ret == -EAGAIN))
+		push_read(c->push, node, ret == 0);
+	if (ret == -EAGAIN)
+		park_call(c->park, &call, wakes);
+	else
+		answer_read(c, &call, ret, &bytes);
+	tree_bytes_clear(&bytes);
+}
+
+/* ---- calls that never wait ---- */
+
+static void do_init(void *arg, struct fuse_conn_info *conn)
+{
+	(void)arg;
+	conn->max_background = 64;
+	conn->congestion_threshold = 48;
+	conn->time_gran = 1;
+	/* Always with attributes. By itself the kernel asks for them in the first piece of a listing alone:
+	 * then `grep -r` pays a LOOKUP a file, and nothing can be pushed, as only inodes that the kernel
+	 * knows can have pages (20,000 files: 1.3 s in place of 0.35 s; `ls` alone loses 0.03 s). */
+	conn->want &= ~(unsigned)FUSE_CAP_READDIRPLUS_AUTO;
+	/* Else a name of a directory that has to wait holds up all of its others, and beyond Ctrl-C. */
+	conn->want |= conn->capable & FUSE_CAP_PARALLEL_DIROPS;
+}
+
+static void do_forget(fuse_req_t req, fuse_ino_t node, uint64_t n)
+{
+	(void)node;
+	(void)n;
+	told_forgotten(((struct calls *)fuse_req_userdata(req))->told);
+	fuse_reply_none(req);
+}
+
+static void do_forget_multi(fuse_req_t req, size_t n, struct fuse_forget_data *forgets)
+{
+	(void)n;
+	(void)forgets;
+	told_forgotten(((struct calls *)fuse_req_userdata(req))->told);
+	fuse_reply_none(req);
+}
+
+static void do_open(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
+{
+	(void)node;
+	(void)fi;
+	fuse_reply_err(req, ENOSYS);
+}
+
+static void do_releasedir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
+{
+	(void)node;
+	handle_free((struct handle *)(uintptr_t)fi->fh);
+	fuse_reply_err(req, 0);
 }
 
 static void do_statfs(fuse_req_t req, fuse_ino_t node)

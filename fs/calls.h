@@ -8,6 +8,7 @@
 
 #include "fs/park.h"
 #include "fs/push.h"
+#include "fs/told.h"
 #include "fs/tree.h"
 
 enum calls_count {
@@ -27,6 +28,7 @@ struct calls {
 	struct tree *tree;
 	struct park *park;
 	struct push *push;
+	struct told *told;
 	_Atomic uint64_t count[COUNTS];
 };
 

@@ -437,12 +437,14 @@ static int add_slice(struct day *d, struct part *part, struct segment_day at)
 
 static int make_day(const struct days *days, const struct snapshot *s, int32_t day, struct day **ret)
 {
+	static uint64_t serials;
 	struct day *d = calloc(1, sizeof(*d));
 	struct segment_day at;
 	int err = d ? 0 : -ENOMEM;
 
 	if (d) {
 		d->refs = 1;
+		d->serial = __atomic_add_fetch(&serials, 1, __ATOMIC_RELAXED);
 		d->day = day;
 	}
 	for (size_t i = 0; i < s->n && !err; i++)
@@ -641,4 +643,13 @@ int days_get(struct days *days, const struct snapshot *s, int32_t day, struct da
 	}
 	*ret = d;
 	return 0;
+}
+
+uint64_t days_serial(struct days *days, const struct snapshot *s, int32_t day)
+{
+	struct day *d = find_settled(days, s, day);
+	uint64_t serial = d ? d->serial : 0;
+
+	day_unref(d);
+	return serial;
 }

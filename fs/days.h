@@ -29,7 +29,8 @@ struct clash {
 
 struct day {
 	unsigned refs;
-	int32_t day; /* SEGMENT_UNDATED among them */
+	uint64_t serial; /* another one: perhaps other rows; never 0 */
+	int32_t day;     /* SEGMENT_UNDATED among them */
 	uint32_t n_slices;
 	struct slice *slice;
 	uint32_t n_clashes;
@@ -67,6 +68,9 @@ void days_free(struct days *d);
 
 /* The day as the snapshot has it (it may have no slices). 0 or -ENOMEM. */
 int days_get(struct days *d, const struct snapshot *s, int32_t day, struct day **ret);
+
+/* The serial number of the day as days_get() would give it; 0 where it would have to be settled first. */
+uint64_t days_serial(struct days *d, const struct snapshot *s, int32_t day);
 
 /* Whether a second is inside --since and --until; undated events always are. Whether every event of a UTC day
  * is. */

@@ -160,6 +160,16 @@ static void drop(void *arg, uint64_t parent, const char *entry, uint64_t node)
 		log_debug("the kernel did not drop a name: %s", strerror(-error));
 }
 
+/* A directory whose names the kernel holds: has it still these? */
+static bool is_stale(void *arg, uint64_t node, uint64_t serial)
+{
+	struct mount *m = arg;
+	if (tree_serial_holds(m->calls.tree, node, serial))
+		return false;
+	drop(m, 0, NULL, node);
+	return true;
+}
+
 static void *notify(void *arg)
 {
 	struct mount *m = arg;
@@ -172,6 +182,7 @@ static void *notify(void *arg)
 		m->news = false;
 		pthread_mutex_unlock(&m->lock);
 		tree_news(m->calls.tree, drop, m);
+		told_check(m->calls.told, is_stale, m);
 		pthread_mutex_lock(&m->lock);
 	}
 	m->notifying = false;
@@ -254,7 +265,7 @@ int mount_open(const struct mount_options *o, struct mount **ret, char error[MOU
 	atomic_init(&m->detached, true);
 	m->mountpoint = strdup(o->mountpoint);
 	if (m->mountpoint == NULL || park_new(&calls_park_ops, &m->calls, o->timeout, &m->calls.park) < 0 ||
-		push_new(&m->calls.push) < 0)
+		push_new(&m->calls.push) < 0 || (m->calls.told = told_new()) == NULL)
 		goto fail;
 	capture = said;
 	fuse_set_log_func(heed);
@@ -362,6 +373,7 @@ void mount_free(struct mount *m)
 		pthread_join(m->notifier, NULL);
 	park_free(m->calls.park);
 	push_free(m->calls.push);
+	told_free(m->calls.told);
 	if (m->session != NULL) {
 		/* Where the kernel has let go, this unmounts nothing; it frees. */
 		if (is_gone(m))

@@ -12,6 +12,7 @@
 #define FUSE_USE_VERSION 312
 
 #include <fuse_lowlevel.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,7 @@ enum call_op {
 	CALL_LOOKUP,
 	CALL_GETATTR,
 	CALL_OPENDIR,
+	CALL_READDIR,
 	CALL_READ
 };
 
@@ -28,8 +30,10 @@ struct call {
 	enum call_op op;
 	uint64_t node;
 	const char *name; /* CALL_LOOKUP */
-	uint64_t offset;  /* CALL_READ */
+	uint64_t offset;  /* CALL_READ, CALL_READDIR */
 	size_t size;
+	uint64_t handle; /* CALL_READDIR, and whether with attributes */
+	bool plus;
 };
 
 struct park_ops {

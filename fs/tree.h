@@ -79,6 +79,10 @@ int tree_dir_stat(struct tree *t, const struct tree_dir *d, size_t i, struct sta
 /* Where a node stands in a listing of events: its position, or -ENOENT. Fast: O(log n). */
 ssize_t tree_dir_find(struct tree *t, const struct tree_dir *d, uint64_t node);
 bool tree_dir_of_events(const struct tree_dir *d);
+/* Two listings of one node with the same number are equal; 0: no such promise. */
+uint64_t tree_dir_serial(const struct tree_dir *d);
+/* Whether a listing of the node made now would have the number, without making it. */
+bool tree_serial_holds(struct tree *t, uint64_t node, uint64_t serial);
 struct tree_dir *tree_dir_ref(struct tree_dir *d);
 void tree_dir_unref(struct tree_dir *d);
 

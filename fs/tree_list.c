@@ -256,6 +256,25 @@ bool tree_dir_of_events(const struct tree_dir *d)
 	return d->rows != NULL;
 }
 
+uint64_t tree_dir_serial(const struct tree_dir *d)
+{
+	return d->rows ? d->rows->day->serial : 0;
+}
+
+bool tree_serial_holds(struct tree *t, uint64_t node, uint64_t serial)
+{
+	struct snapshot *s;
+	int32_t day, last;
+	bool holds;
+
+	if (node_kind(node) != NODE_DAY || !node_days(node, &day, &last) ||
+		!(s = catalog_snapshot(t->catalog)))
+		return false;
+	holds = days_serial(t->days, s, day) == serial;
+	snapshot_unref(s);
+	return holds;
+}
+
 struct tree_dir *tree_dir_ref(struct tree_dir *d)
 {
 	__atomic_add_fetch(&d->refs, 1, __ATOMIC_RELAXED);

@@ -6,9 +6,11 @@
 
 source=$tmp/source mnt=$tmp/mnt
 account=111122223333
+began=$(date -u +%s)
 
 log_path() { # log_path NAME [DAY]
-	echo "AWSLogs/$account/CloudTrail/us-east-1/${2:-2025/06/19}/${account}_CloudTrail_us-east-1_20250619T0900Z_$1.json.gz"
+	local day=${2:-2025/06/19}
+	echo "AWSLogs/$account/CloudTrail/us-east-1/$day/${account}_CloudTrail_us-east-1_${day//\//}T0900Z_$1.json.gz"
 }
 
 put() { # put KEY EVENTNAME... [-- BYTES-AFTER]: a log of such events, whole at once, as objects in S3 are
@@ -60,6 +62,42 @@ new_day() { # that was looked for before it was there
 	not there 'events/2025/07/01' && not t ls "$mnt/events/2025/07/01" "$mnt/by-user/user-NewDay/2025/07" 2>/dev/null || return 1
 	day=2025-07-01 put "$(log_path day 2025/07/01)" NewDay || return 1
 	seen there 'events/2025/07/01/*_NewDay_*' && t ls "$mnt/by-user/user-NewDay/2025/07/01" >/dev/null
+}
+
+date_of() { # date_of DAYS FORMAT: so many days from the one at which the test began
+	date -u -d "@$((began + $1 * 86400))" "+$2"
+}
+
+first_of_today() { # with events of yesterday; neither day's folders were there
+	local today yesterday
+	today=$(date_of 0 %Y/%m/%d) yesterday=$(date_of -1 %Y/%m/%d)
+	not there "AWSLogs/*/*/*/$today" && not there "events/$today" && not t ls "$mnt/events/$yesterday" 2>/dev/null || return 1
+	day=$(date_of -1 %F) put "$(log_path m-eve "$today")" Eve Eve && seen there "by-event/Eve/$yesterday/*_Eve_*" && there "events/$yesterday/*_Eve_*" &&
+		there "by-user/user-Eve/$yesterday/*" && there "$(log_path m-eve "$today" | sed 's/.gz$//')" && not there "events/$today"
+}
+
+key_sorts_first() { # of today's, in folders that the kernel knows, one of them held open
+	local today bad=0
+	today=$(date_of 0 %Y/%m/%d)
+	day=$(date_of 0 %F) put "$(log_path m-today "$today")" Today Today && seen there "events/$today/*_Today_*" || return 1
+	exec 6<"$mnt/by-user/user-Today/$today"
+	"$PYTHON" -c 'import os; os.listdir(6)' && t ls "$mnt/events/$today" "$mnt/by-event/Today/$today" "$mnt/$(dirname "$(log_path x "$today")")" >/dev/null || bad=1
+	# The same names, a second further.
+	day=$(date_of 0 %F) put "$(log_path a-today "$today")" None None Today Today &&
+		seen there "by-event/Today/$today/090003Z_Today_*" && there "events/$today/090002Z_Today_*" && there "$(log_path a-today "$today" | sed 's/.gz$//')" || bad=1
+	soon held_lists 090003Z_Today || bad=1
+	exec 6<&-
+	return $bad
+}
+
+held_lists() { # held_lists NAME: the folder that is open as 6, read again from its beginning
+	t "$PYTHON" -c 'import os, sys; sys.exit(not any(name.startswith(sys.argv[1]) for name in os.listdir(6)))' "$1"
+}
+
+late_for_yesterday() { # an object of yesterday, with events of today
+	local today
+	today=$(date_of 0 %Y/%m/%d)
+	day=$(date_of 0 %F) put "$(log_path late "$(date_of -1 %Y/%m/%d)")" Late && seen there "events/$today/*_Late_*" && there "by-user/user-Late/$today/*_Late_*"
 }
 
 changed_bytes() { # the same name and event, other bytes; both were in the kernel's cache
@@ -187,9 +225,9 @@ each() { # each FUNCTION...
 
 by_itself=
 begin "SIGHUP"
-each new_object new_day changed_bytes changed_events same_size_and_time removed removed_day damaged_and_mended growing \
+each new_object new_day key_sorts_first changed_bytes changed_events same_size_and_time removed removed_day damaged_and_mended growing \
 	duplicate_of_another open_while_it_changes held_folder walk_while_it_changes source_away
 by_itself=1
 begin "--refresh 1" --refresh 1
-each new_object changed_bytes removed damaged_and_mended
+each new_object first_of_today key_sorts_first late_for_yesterday changed_bytes removed damaged_and_mended
 finish

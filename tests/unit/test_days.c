@@ -227,6 +227,7 @@ static void settled_days_are_kept_while_they_are_true(void **state)
 	(void)state;
 	b = made_snapshot(2, a->part, 1);
 	assert_int_equal(days_get(days, a, DAY0, &d), 0);
+	assert_true(days_serial(days, b, DAY0) == d->serial);
 	assert_int_equal(days_get(days, b, DAY0, &e), 0);
 	assert_ptr_equal(d, e);
 	day_unref(e);
@@ -257,8 +258,10 @@ static void a_day_follows_the_snapshot(void **state)
 		struct snapshot *s = made_snapshot(2 + i, both->part, parts[i]);
 		struct day *d;
 
+		assert_int_equal(days_serial(days, s, DAY0), 0);
 		assert_int_equal(days_get(days, s, DAY0, &d), 0);
 		assert_int_equal(d->shown, parts[i]);
+		assert_true(d->serial != 0 && days_serial(days, s, DAY0) == d->serial);
 		day_unref(d);
 		snapshot_unref(s);
 	}

@@ -1,0 +1,91 @@
+#!/bin/bash
+# What the kernel asks of the daemon, counted: a file costs it nothing when it is known, little when it is not.
+. "$(dirname "$0")/lib.sh"
+
+source=$tmp/source mnt=$tmp/mnt
+
+# The metrics that are read may be a quarter of a second old.
+take_counts() { # take_counts FILE
+	sleep 0.3
+	t cat "$mnt/.trailfs/metrics" >"$1"
+}
+
+counted() { # counted COMMAND...
+	take_counts "$tmp/before"
+	t "$@" >/dev/null
+	# grep and find exit with what they found, not with how it went.
+	[ $? -le 1 ] && take_counts "$tmp/after"
+}
+
+in_counts() { # in_counts OP FILE
+	sed -n "s/^trailfs_fuse_requests_total{op=\"$1\"} //p" "$2"
+}
+
+more() { # more OP: by what was counted last
+	echo $(($(in_counts "$1" "$tmp/after") - $(in_counts "$1" "$tmp/before")))
+}
+
+at_most() { # at_most OP LIMIT
+	local n
+	n=$(more "$1")
+	[ "$n" -le "$2" ] || { echo "$n messages $1, not at most $2"; return 1; }
+}
+
+at_least() { # at_least OP LIMIT
+	local n
+	n=$(more "$1")
+	[ "$n" -ge "$2" ] || { echo "$n messages $1, not at least $2"; return 1; }
+}
+
+search() {
+	counted grep -r no-event-holds-this "$mnt/events"
+}
+
+first_pass() { # attributes come with the names, contents are pushed
+	search && at_most lookup 60 && at_most getattr 60 && at_most read $((files / 5))
+}
+
+second_pass() { # names, attributes and contents are the kernel's
+	search && at_most readdirplus 20 && at_most lookup 60 && at_most getattr 60 && at_most read 20
+}
+
+names_alone() {
+	counted find "$mnt/events" -type f && at_most readdirplus 20 && at_most lookup 60
+}
+
+attributes() {
+	counted ls -lR "$mnt/events" && at_most readdirplus 20 && at_most lookup 60 && at_most getattr 60
+}
+
+other_view() { # the same nodes under other names: their contents are there
+	counted grep -r no-event-holds-this "$mnt/by-user" && at_most read $((files / 5))
+}
+
+forgotten() { # then names with attributes again, not a LOOKUP each
+	sync
+	echo 3 >/proc/sys/vm/drop_caches || return 1
+	counted ls -lR "$mnt/events" && at_least readdirplus 30 && at_most lookup 60 && at_most getattr 100
+}
+
+held_again() {
+	counted ls -lR "$mnt/events" && at_most readdirplus 20 && at_most lookup 60
+}
+
+make_trail source --objects 60 --events 12000 --days 2 >/dev/null || give_up "make-trail"
+mount_trail "$source" "$mnt" && wait_ready "$mnt" || give_up "no mount"
+files=$(status_of "$mnt" .events.shown)
+check "events to count by" test "$files" -gt 9000
+check "grep -r, first pass" first_pass
+check "grep -r, second pass" second_pass
+check "find -type f" names_alone
+check "ls -lR" attributes
+check "grep -r in another view" other_view
+if is_root; then
+	check "ls -lR when the kernel has forgotten" forgotten
+	check "and once more" held_again
+else
+	skip "ls -lR when the kernel has forgotten" "only root may drop the caches"
+fi
+check "equal" compare "$source" "$mnt"
+check "it ends" unmount "$mnt"
+finish
