@@ -438,6 +438,7 @@ static int add_slice(struct day *d, struct part *part, struct segment_day at)
 static int make_day(const struct days *days, const struct snapshot *s, int32_t day, struct day **ret)
 {
 	static uint64_t serials;
+	const char *reason;
 	struct day *d = calloc(1, sizeof(*d));
 	struct segment_day at;
 	int err = d ? 0 : -ENOMEM;
@@ -447,9 +448,13 @@ static int make_day(const struct days *days, const struct snapshot *s, int32_t d
 		d->serial = __atomic_add_fetch(&serials, 1, __ATOMIC_RELAXED);
 		d->day = day;
 	}
-	for (size_t i = 0; i < s->n && !err; i++)
-		if (segment_find_day(s->part[i]->seg, day, &at))
+	for (size_t i = 0; i < s->n && !err; i++) {
+		if (!segment_find_day(s->part[i]->seg, day, &at))
+			continue;
+		err = segment_check(s->part[i]->seg, &reason);
+		if (!err)
 			err = add_slice(d, s->part[i], at);
+	}
 	if (!err)
 		err = settle(days, d);
 	if (err) {

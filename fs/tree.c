@@ -9,6 +9,8 @@
 #include <time.h>
 #include <xxhash.h>
 
+#include "fs/log.h"
+#include "fs/store/cache.h"
 #include "fs/tree_private.h"
 
 #define DAY_SECONDS 86400
@@ -264,14 +266,18 @@ int32_t tree_row_day(const struct segment *s, uint32_t row)
 
 int tree_find_event(struct tree *t, uint64_t node, struct event_at *ret)
 {
+	const char *reason;
 	uint32_t place;
 	int err = catalog_locate(t->catalog, node_object(node), &ret->part, &place);
 
 	if (err)
 		return err;
-	if (node_ordinal(node) >= segment_object(ret->part->seg, place).rows) {
+	err = node_ordinal(node) >= segment_object(ret->part->seg, place).rows
+		      ? -ESTALE
+		      : segment_check(ret->part->seg, &reason);
+	if (err) {
 		part_unref(ret->part);
-		return -ESTALE;
+		return err;
 	}
 	ret->row = segment_row_of(ret->part->seg, place, node_ordinal(node));
 	ret->day = tree_row_day(ret->part->seg, ret->row);
@@ -380,7 +386,22 @@ static int stat_bucket_dir(struct tree *t, uint64_t node, struct stat *ret)
 	return 0;
 }
 
-int tree_getattr(struct tree *t, uint64_t node, struct stat *ret)
+static void remove_file(void *arg, const char *name)
+{
+	struct tree *t = arg;
+
+	log_warning("cache: %s is damaged; it is removed and its objects are read again",
+		*name ? name : "a part of the index in memory");
+	if (*name)
+		cache_remove(t->cache, name);
+}
+
+int tree_heal(struct tree *t, int err)
+{
+	return err == -EBADMSG && catalog_distrust(t->catalog, remove_file, t) > 0 ? -EAGAIN : err;
+}
+
+static int get_attributes(struct tree *t, uint64_t node, struct stat *ret)
 {
 	const struct object *o;
 
@@ -404,6 +425,11 @@ int tree_getattr(struct tree *t, uint64_t node, struct stat *ret)
 			return -ESTALE;
 		return stat_event_dir(t, node, ret);
 	}
+}
+
+int tree_getattr(struct tree *t, uint64_t node, struct stat *ret)
+{
+	return tree_heal(t, get_attributes(t, node, ret));
 }
 
 void tree_statvfs(struct tree *t, struct statvfs *ret)

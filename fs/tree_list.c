@@ -238,7 +238,7 @@ int tree_list(struct tree *t, uint64_t node, struct tree_dir **ret)
 	snapshot_unref(s);
 	if (err) {
 		tree_dir_unref(d);
-		return err;
+		return tree_heal(t, err);
 	}
 	*ret = d;
 	return 0;

@@ -209,7 +209,7 @@ static int lookup_trailfs(struct tree *t, const char *name, uint64_t *ret_node, 
 	return -ENOENT;
 }
 
-int tree_lookup(struct tree *t, uint64_t parent, const char *name, uint64_t *ret_node, struct stat *ret)
+static int lookup(struct tree *t, uint64_t parent, const char *name, uint64_t *ret_node, struct stat *ret)
 {
 	switch (node_kind(parent)) {
 	case NODE_FIXED:
@@ -229,4 +229,9 @@ int tree_lookup(struct tree *t, uint64_t parent, const char *name, uint64_t *ret
 	default:
 		return -ENOTDIR;
 	}
+}
+
+int tree_lookup(struct tree *t, uint64_t parent, const char *name, uint64_t *ret_node, struct stat *ret)
+{
+	return tree_heal(t, lookup(t, parent, name, ret_node, ret));
 }

@@ -91,6 +91,10 @@ bool tree_reserved(const char *name);
 int tree_wait_days(struct tree *t, int32_t first, int32_t last);
 int tree_wait_listing(struct tree *t);
 
+/* What a call gives back for `err`: where a damaged segment of the index is the reason, it is dropped, and
+ * -EAGAIN is given: its objects are read again. */
+int tree_heal(struct tree *t, int err);
+
 /* tree_text.c: the bytes of a fixed file, made anew when it is due; *ret is a copy, yours. */
 int tree_text_stat(struct tree *t, uint64_t node, size_t *ret_len, int64_t *ret_mtime);
 int tree_text_read(struct tree *t, uint64_t node, uint64_t offset, size_t size, struct tree_bytes *ret);

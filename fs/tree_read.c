@@ -105,7 +105,7 @@ static int read_event(struct tree *t, uint64_t node, uint64_t offset, size_t siz
 	struct blob *b;
 	char *text;
 	size_t len;
-	int err = tree_find_event(t, node, &at);
+	int err = tree_heal(t, tree_find_event(t, node, &at));
 
 	if (err)
 		return err;

@@ -4,7 +4,7 @@
  * for the life of the mount.
  *
  * Nothing here waits: whether the answer is complete yet is the caller's to ask (catalog_pending()).
- * Thread-safe.
+ * -EBADMSG: a segment turned out to be damaged (catalog_distrust()). Thread-safe.
  */
 #ifndef FS_VIEW_H
 #define FS_VIEW_H

@@ -59,7 +59,7 @@ static int part_days(struct view *v, const struct snapshot *s, const struct part
 	int err = 0;
 
 	if (!view_codes(t, p->seg, code))
-		return 0;
+		return segment_is_bad(p->seg) ? -EBADMSG : 0;
 	for (uint32_t i = 0; i < segment_days(p->seg); i++) {
 		struct segment_day d = segment_day(p->seg, i);
 
@@ -77,6 +77,8 @@ static int part_days(struct view *v, const struct snapshot *s, const struct part
 			out[(*n)++] = (struct view_day){d.day, second};
 	}
 	free(scratch);
+	if (segment_is_bad(p->seg))
+		return -EBADMSG;
 	return err == -ENOENT ? 0 : err;
 }
 

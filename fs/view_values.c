@@ -146,6 +146,8 @@ static int gather_values(struct view *v, const struct snapshot *s, size_t lo, si
 		n = hi > lo ? segment_values(s->part[lo]->seg, f) : 0;
 		out = malloc((n + 1) * sizeof(*out));
 		err = !out ? -ENOMEM : n ? part_values(v, s->part[lo], f, out, &n) : 0;
+		if (!err && n && segment_is_bad(s->part[lo]->seg))
+			err = -EBADMSG;
 	} else {
 		size_t mid = lo + (hi - lo) / 2;
 
@@ -361,10 +363,11 @@ int view_find_value(struct view *v, const struct snapshot *s, enum facet f, cons
 		int64_t newest = EVENT_UNDATED;
 		bool has;
 
-		if (code == SEGMENT_NO_CODE)
-			continue;
-		err = code_newest(v, s->part[i], f, code, &has, &newest);
-		if (err || !has)
+		if (code != SEGMENT_NO_CODE)
+			err = code_newest(v, s->part[i], f, code, &has, &newest);
+		if (segment_is_bad(seg))
+			err = -EBADMSG;
+		if (err || code == SEGMENT_NO_CODE || !has)
 			continue;
 		if (!found || newest > ret->newest)
 			*ret = (struct view_value){segment_value(seg, f, code), newest};

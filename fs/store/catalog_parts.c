@@ -281,6 +281,60 @@ void catalog_files_end(struct catalog *c)
 	pthread_mutex_unlock(&c->lock);
 }
 
+/* ---- damage ---- */
+
+/* Objects that were in a segment that is no more are bound to another that has them, or read again. */
+static void find_anew(struct catalog *c, const uint32_t *number, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		struct entry *e = number[i] == CATALOG_NO_OBJECT ? NULL : catalog_entry(c, number[i]);
+
+		if (!e || catalog_from_shelf(c, e))
+			continue;
+		catalog_set(c, e, OBJECT_WAITING);
+		catalog_enqueue(c, e);
+	}
+}
+
+static int distrust(struct catalog *c, uint32_t slot)
+{
+	struct slot *s = &c->slot[slot];
+	uint32_t n = segment_objects(s->seg), *number = malloc((n ? n : 1) * sizeof(*number));
+
+	if (!number)
+		return -ENOMEM;
+	memcpy(number, s->object, n * sizeof(*number));
+	for (uint32_t i = 0; i < n; i++)
+		if (number[i] != CATALOG_NO_OBJECT)
+			catalog_unbind(c, catalog_entry(c, number[i]));
+	catalog_clear_slot(c, slot);
+	find_anew(c, number, n);
+	free(number);
+	return 0;
+}
+
+size_t catalog_distrust(struct catalog *c, void (*dropped)(void *arg, const char *name), void *arg)
+{
+	char(*name)[32];
+	size_t n = 0;
+
+	pthread_mutex_lock(&c->lock);
+	name = calloc(c->n_slots + 1, sizeof(*name));
+	for (uint32_t i = 0; name && i < c->n_slots; i++) {
+		if (!c->slot[i].seg || !segment_is_bad(c->slot[i].seg))
+			continue;
+		memcpy(name[n], c->slot[i].name, sizeof(name[n]));
+		n += !distrust(c, i);
+	}
+	pthread_mutex_unlock(&c->lock);
+	for (size_t i = 0; i < n; i++)
+		dropped(arg, name[i]);
+	free(name);
+	if (n)
+		tell(c);
+	return n;
+}
+
 /* ---- batches ---- */
 
 /* queue_take()'s next: an object's weight, if it still waits. */

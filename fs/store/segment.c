@@ -1,5 +1,5 @@
 /*
- * What a segment says. segment_open.c has checked all that these functions rely on.
+ * What a segment says: each function first asks for the sections that it relies on to be checked.
  */
 #include "fs/store/segment.h"
 
@@ -19,6 +19,7 @@ void segment_unref(struct segment *s)
 	if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	s->release(s->data, s->len);
+	pthread_mutex_destroy(&s->check);
 	free(s);
 }
 
@@ -85,46 +86,64 @@ bool segment_find_day(const struct segment *s, int32_t day, struct segment_day *
 
 uint32_t segment_row_second(const struct segment *s, uint32_t row)
 {
+	if (!segment_good(s, GROUP_TIMES))
+		return 0;
 	return column_get(&s->second, row);
 }
 
 uint32_t segment_row_object(const struct segment *s, uint32_t row)
 {
+	if (!segment_good(s, GROUP_TIMES))
+		return 0;
 	return column_get(&s->of_object, row);
 }
 
 uint32_t segment_row_ordinal(const struct segment *s, uint32_t row)
 {
+	if (!segment_good(s, GROUP_ROWS))
+		return 0;
 	return column_get(&s->ordinal, row);
 }
 
 uint32_t segment_row_offset(const struct segment *s, uint32_t row)
 {
+	if (!segment_good(s, GROUP_ROWS))
+		return 0;
 	return column_get(&s->offset, row);
 }
 
 uint32_t segment_row_length(const struct segment *s, uint32_t row)
 {
+	if (!segment_good(s, GROUP_ROWS))
+		return 0;
 	return column_get(&s->length, row);
 }
 
 uint32_t segment_row_pretty(const struct segment *s, uint32_t row)
 {
+	if (!segment_good(s, GROUP_ROWS))
+		return 0;
 	return column_get(&s->length, row) + column_get(&s->pretty, row) - SEGMENT_PRETTY_ADD;
 }
 
 uint32_t segment_row_minified(const struct segment *s, uint32_t row)
 {
+	if (!segment_good(s, GROUP_ROWS))
+		return 0;
 	return column_get(&s->length, row) - column_get(&s->minified, row);
 }
 
 uint64_t segment_row_hash(const struct segment *s, uint32_t row)
 {
+	if (!segment_good(s, GROUP_ROWS))
+		return 0;
 	return s->hash[row];
 }
 
 struct value segment_row_id(const struct segment *s, uint32_t row, char buf[36])
 {
+	if (!segment_good(s, GROUP_ROWS))
+		return (struct value){NULL, 0};
 	uint32_t at[2];
 	switch (column_get(&s->id_kind, row)) {
 	case ID_GUID:
@@ -140,14 +159,17 @@ struct value segment_row_id(const struct segment *s, uint32_t row, char buf[36])
 
 uint32_t segment_row_of(const struct segment *s, uint32_t object, uint32_t ordinal)
 {
-	/* That the ordinals of rows are below the rows of their objects is the one thing not checked at open.
-	 */
+	if (!segment_good(s, GROUP_ROWS))
+		return 0;
+	/* That the ordinals of rows are below the rows of their objects is the one thing not checked. */
 	uint64_t place = (uint64_t)s->object[object].first + ordinal;
 	return column_get(&s->place, place < s->head->rows ? (uint32_t)place : 0);
 }
 
 uint32_t segment_row_code(const struct segment *s, enum facet f, uint32_t row)
 {
+	if (!segment_good(s, GROUP_CODES(f)))
+		return SEGMENT_NO_CODE;
 	uint32_t i = row;
 	if (f == FACET_RESOURCE) {
 		i = column_get(&s->resource, row);
@@ -160,6 +182,8 @@ uint32_t segment_row_code(const struct segment *s, enum facet f, uint32_t row)
 
 uint32_t segment_row_resources(const struct segment *s, uint32_t row, uint32_t *out, uint32_t max)
 {
+	if (!segment_good(s, GROUP_CODES(FACET_RESOURCE)))
+		return 0;
 	uint32_t first = column_get(&s->resource, row), n = column_get(&s->resource, row + 1) - first;
 	for (uint32_t i = 0; i < n && i < max; i++)
 		out[i] = column_get(&s->code[FACET_RESOURCE], first + i);
@@ -195,6 +219,8 @@ static uint32_t find_resource(const struct segment *s, uint32_t code, uint32_t f
 
 bool segment_row_has(const struct segment *s, enum facet f, uint32_t row, uint32_t code)
 {
+	if (!segment_good(s, GROUP_CODES(f)))
+		return false;
 	if (f == FACET_RESOURCE)
 		return find_resource(s, code, row, row + 1) == row;
 	return column_get(&s->code[f], row) == code;
@@ -204,7 +230,7 @@ uint32_t segment_select(
 	const struct segment *s, enum facet f, uint32_t code, uint32_t first, uint32_t end, uint32_t *out)
 {
 	uint32_t n = 0;
-	if (first >= end)
+	if (first >= end || !segment_good(s, GROUP_CODES(f)))
 		return 0;
 	if (f != FACET_RESOURCE)
 		return column_select(&s->code[f], code, first, end, out);
@@ -215,7 +241,7 @@ uint32_t segment_select(
 
 uint32_t segment_find(const struct segment *s, enum facet f, uint32_t code, uint32_t first, uint32_t end)
 {
-	if (first >= end)
+	if (first >= end || !segment_good(s, GROUP_CODES(f)))
 		return end;
 	return f == FACET_RESOURCE ? find_resource(s, code, first, end)
 				   : column_find(&s->code[f], code, first, end);
@@ -229,12 +255,14 @@ uint32_t segment_values(const struct segment *s, enum facet f)
 struct value segment_value(const struct segment *s, enum facet f, uint32_t code)
 {
 	const struct dictionary *d = &s->values[f];
+	if (!segment_good(s, GROUP_VALUES(f)))
+		return (struct value){"", 0};
 	return (struct value){d->text + d->start[code], d->start[code + 1] - d->start[code]};
 }
 
 uint32_t segment_find_value(const struct segment *s, enum facet f, struct value v)
 {
-	uint32_t low = 0, high = v.p ? s->values[f].n : 0;
+	uint32_t low = 0, high = v.p && segment_good(s, GROUP_VALUES(f)) ? s->values[f].n : 0;
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
 		struct value m = segment_value(s, f, middle);
@@ -251,5 +279,7 @@ uint32_t segment_find_value(const struct segment *s, enum facet f, struct value 
 
 int64_t segment_value_newest(const struct segment *s, enum facet f, uint32_t code)
 {
+	if (!segment_good(s, GROUP_VALUES(f)))
+		return EVENT_UNDATED;
 	return s->values[f].newest[code];
 }

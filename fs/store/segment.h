@@ -5,9 +5,12 @@
  * Rows are sorted by (event day, second of the day, by-event value, eventID, object, ordinal), so that one
  * event day is one run of rows, in the order of its file names. Objects are sorted by key.
  *
- * Immutable and thread-safe once open. An accessor's row or code must be below the count: it is not checked
- * (segment_open() has checked that columns and offsets are consistent: no accessor can leave the mapping,
- * whatever the file holds).
+ * Immutable and thread-safe once open. An accessor's row or code must be below the count: it is not checked.
+ *
+ * What the file holds is checked when it is first used, so that opening costs nothing per event. What turns
+ * out to be damaged then answers nothing (0, no value, no code, no row), and segment_is_bad() says so:
+ * whoever has asked accessors for an answer asks that before giving it. No accessor can leave the mapping,
+ * whatever the file holds.
  */
 #ifndef FS_STORE_SEGMENT_H
 #define FS_STORE_SEGMENT_H
@@ -47,14 +50,19 @@ struct segment_day {
 	uint32_t first, end; /* rows */
 };
 
-/* Opens and checks a file (every section's checksum). -EBADMSG: damaged or of another version, reason says
- * which; -ENOENT, -EIO, -ENOMEM. */
+/* Opens a file and checks what describes it: header, objects, days. -EBADMSG: damaged or of another version,
+ * reason says which; -ENOENT, -EIO, -ENOMEM. */
 int segment_open(const char *path, struct segment **ret, const char **ret_reason);
 
 /* The same over bytes in memory, which become the segment's (allocated with mmap or malloc: `release` frees
  * them). On failure they stay the caller's. */
 int segment_open_memory(void *data, size_t len, void (*release)(void *data, size_t len), struct segment **ret,
 	const char **ret_reason);
+
+/* Checks all of it that was not yet used: 0, or -EBADMSG and the reason. */
+int segment_check(const struct segment *s, const char **ret_reason);
+/* Whether anything that was used is damaged. */
+bool segment_is_bad(const struct segment *s);
 
 struct segment *segment_ref(struct segment *s);
 void segment_unref(struct segment *s);

@@ -369,6 +369,10 @@ static int copy_row(struct segment_build *b, struct copied *c, uint32_t from)
 int segment_build_copy(struct segment_build *b, const struct segment *from, uint32_t object)
 {
 	struct segment_object o = segment_object(from, object);
+	const char *reason;
+	int wrong = segment_check(from, &reason);
+	if (wrong)
+		return wrong;
 	struct copied *c = copied_from(b, from);
 	if (!c)
 		return -ENOMEM;

@@ -33,8 +33,9 @@ void segment_build_undo(struct segment_build *b);
 uint32_t segment_build_rows(const struct segment_build *b);
 size_t segment_build_memory(const struct segment_build *b); /* bytes held, about */
 
-/* Adds one object of another segment with its rows. 0, -ENOMEM, -EFBIG. Adding all objects of a segment costs
- * a pass over its columns: dictionary codes are mapped once per (build, segment). */
+/* Adds one object of another segment with its rows. 0, -ENOMEM, -EFBIG, -EBADMSG: that one is damaged. Adding
+ * all objects of a segment costs a pass over its columns: dictionary codes are mapped once per (build,
+ * segment). */
 int segment_build_copy(struct segment_build *b, const struct segment *from, uint32_t object);
 
 /* The finished segment in memory, ready to be written or used: open it with segment_open_memory() (release:

@@ -1,6 +1,9 @@
 /*
- * Opens a segment: maps it, and checks checksums and then everything that the accessors rely on, so that they
+ * Opens a segment, and checks it: checksums, and then everything that the accessors rely on, so that they
  * need not. The checks over columns are vector loops and cost less than the checksums.
+ *
+ * Header, objects and days are checked at open, so that opening costs nothing per event; the rest by groups,
+ * each when an accessor first needs it. What is bad answers nothing from then on.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -48,13 +51,26 @@ static const char *check_header(const struct segment *s)
 	return at == h->length ? NULL : "table of sections";
 }
 
-static const char *check_sums(const struct segment *s)
+/* A section that is going to be read whole: populating is cheaper than a fault for each page. */
+static void populate(const struct segment *s, int i)
 {
-	for (int i = 0; i < SECTION_COUNT; i++)
-		if (XXH3_64bits(section(s, i), segment_fill(section_length(s, i))) !=
-			s->head->section[i].checksum)
-			return "checksum of a section";
-	return NULL;
+#ifdef MADV_POPULATE_READ
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), at = (uintptr_t)section(s, i) & ~(page - 1);
+
+	if (s->mapped && section_length(s, i) > 4 * page)
+		madvise((void *)at, (uintptr_t)section(s, i) + section_length(s, i) - at, MADV_POPULATE_READ);
+#else
+	(void)s;
+	(void)i;
+#endif
+}
+
+static const char *check_sum(const struct segment *s, int i)
+{
+	populate(s, i);
+	return XXH3_64bits(section(s, i), segment_fill(section_length(s, i))) == s->head->section[i].checksum
+		       ? NULL
+		       : "checksum of a section";
 }
 
 static const char *check_objects(struct segment *s)
@@ -96,57 +112,99 @@ static const char *check_days(struct segment *s)
 	return row == s->head->rows ? NULL : "event days";
 }
 
-/* A column of n numbers, all below limit. */
-static const char *check_column(
-	const struct segment *s, int i, uint32_t n, bool plain, uint32_t limit, struct column *ret)
+/* ---- where everything is ---- */
+
+static const char *place_column(const struct segment *s, int i, uint64_t n, bool plain, struct column *ret)
 {
 	const struct segment_table_entry *e = &s->head->section[i];
 	*ret = (struct column){(uint8_t *)s->data + e->offset, e->base, e->width};
-	if (e->width > 4 || e->length != (uint64_t)n * e->width || (plain && !column_is_plain(ret)))
-		return "width of a column";
-	if (limit != ANY && !column_below(ret, n, limit))
-		return "number in a column";
-	return NULL;
+	return e->width > 4 || e->length != n * e->width || (plain && !column_is_plain(ret))
+		       ? "width of a column"
+		       : NULL;
 }
 
-static const char *check_columns(struct segment *s)
+static const char *place_columns(struct segment *s)
 {
 	struct {
 		int section;
-		uint32_t limit;
 		struct column *column;
 	} all[] = {
-		{SECTION_SECOND, 86400, &s->second},
-		{SECTION_OBJECT, s->head->objects, &s->of_object},
-		{SECTION_ORDINAL, ANY, &s->ordinal},
-		{SECTION_OFFSET, ANY, &s->offset},
-		{SECTION_LENGTH, ANY, &s->length},
-		{SECTION_PRETTY, ANY, &s->pretty},
-		{SECTION_MINIFIED, ANY, &s->minified},
-		{SECTION_ID_KIND, ID_KINDS, &s->id_kind},
-		{SECTION_PLACE, s->head->rows, &s->place},
+		{SECTION_SECOND, &s->second},
+		{SECTION_OBJECT, &s->of_object},
+		{SECTION_ORDINAL, &s->ordinal},
+		{SECTION_OFFSET, &s->offset},
+		{SECTION_LENGTH, &s->length},
+		{SECTION_PRETTY, &s->pretty},
+		{SECTION_MINIFIED, &s->minified},
+		{SECTION_ID_KIND, &s->id_kind},
+		{SECTION_PLACE, &s->place},
 	};
 	const char *wrong = NULL;
 	for (size_t i = 0; i < sizeof all / sizeof *all && !wrong; i++)
-		wrong = check_column(s, all[i].section, s->head->rows, false, all[i].limit, all[i].column);
+		wrong = place_column(s, all[i].section, s->head->rows, false, all[i].column);
 	s->hash = section(s, SECTION_HASH);
 	if (section_length(s, SECTION_HASH) != (uint64_t)s->head->rows * sizeof *s->hash)
 		wrong = "hashes";
+	s->id = section(s, SECTION_ID);
+	s->id_text = section(s, SECTION_ID_TEXT);
+	if (!(s->id_kind.width == 0 && s->id_kind.base == ID_NONE) &&
+		section_length(s, SECTION_ID) != (uint64_t)s->head->rows * sizeof *s->id)
+		wrong = "event IDs";
 	return wrong;
 }
 
-static const char *check_ids(struct segment *s)
+static const char *place_values(struct segment *s, enum facet f)
 {
-	uint32_t n = s->head->rows, text = section_length(s, SECTION_ID_TEXT), at[2];
-	s->id = section(s, SECTION_ID);
-	s->id_text = section(s, SECTION_ID_TEXT);
-	if (s->id_kind.width == 0 && s->id_kind.base == ID_NONE)
+	struct dictionary *d = &s->values[f];
+	d->start = section(s, SECTION_VALUE_START + (int)f);
+	d->text = section(s, SECTION_VALUE_TEXT + (int)f);
+	d->newest = section(s, SECTION_VALUE_NEWEST + (int)f);
+	d->n = section_length(s, SECTION_VALUE_NEWEST + (int)f) / sizeof *d->newest;
+	if (section_length(s, SECTION_VALUE_NEWEST + (int)f) != d->n * sizeof *d->newest ||
+		section_length(s, SECTION_VALUE_START + (int)f) != ((uint64_t)d->n + 1) * sizeof *d->start)
+		return "dictionary";
+	if (f == FACET_RESOURCE) /* its codes: as many as these say */
+		return place_column(s, SECTION_RESOURCE, (uint64_t)s->head->rows + 1, true, &s->resource);
+	return place_column(s, SECTION_CODE + (int)f, s->head->rows, true, &s->code[f]);
+}
+
+static const char *open_all(struct segment *s)
+{
+	const char *wrong = check_header(s);
+	for (int i = SECTION_OBJECTS; i <= SECTION_DAYS && !wrong; i++)
+		wrong = check_sum(s, i);
+	if (!wrong)
+		wrong = check_objects(s);
+	if (!wrong)
+		wrong = check_days(s);
+	if (!wrong)
+		wrong = place_columns(s);
+	for (int f = 0; f < FACET_COUNT && !wrong; f++)
+		wrong = place_values(s, (enum facet)f);
+	return wrong;
+}
+
+/* ---- groups ---- */
+
+/* All below limit. */
+static const char *check_column(const struct segment *s, int i, const struct column *c, uint32_t limit)
+{
+	const char *wrong = check_sum(s, i);
+	return wrong ? wrong : column_below(c, s->head->rows, limit) ? NULL : "number in a column";
+}
+
+static const char *check_times(const struct segment *s)
+{
+	const char *wrong = check_column(s, SECTION_SECOND, &s->second, 86400);
+	return wrong ? wrong : check_column(s, SECTION_OBJECT, &s->of_object, s->head->objects);
+}
+
+static const char *check_ids(const struct segment *s)
+{
+	uint32_t text = section_length(s, SECTION_ID_TEXT), at[2];
+	if (s->id_kind.width == 0 && s->id_kind.base != ID_TEXT)
 		return NULL;
-	if (section_length(s, SECTION_ID) != (uint64_t)n * sizeof *s->id)
-		return "event IDs";
-	if (s->id_kind.width == 0 && s->id_kind.base == ID_GUID)
-		return NULL;
-	for (uint32_t i = 0; i < n; i++) {
+	for (uint32_t i = 0; i < s->head->rows; i++) {
 		if (column_get(&s->id_kind, i) != ID_TEXT)
 			continue;
 		memcpy(at, s->id[i], sizeof at);
@@ -156,64 +214,108 @@ static const char *check_ids(struct segment *s)
 	return NULL;
 }
 
-static const char *check_values(struct segment *s, enum facet f)
+static const char *check_rows(const struct segment *s)
 {
-	struct dictionary *d = &s->values[f];
-	uint32_t text = section_length(s, SECTION_VALUE_TEXT + (int)f);
-	d->start = section(s, SECTION_VALUE_START + (int)f);
-	d->text = section(s, SECTION_VALUE_TEXT + (int)f);
-	d->newest = section(s, SECTION_VALUE_NEWEST + (int)f);
-	d->n = section_length(s, SECTION_VALUE_NEWEST + (int)f) / sizeof *d->newest;
-	if (section_length(s, SECTION_VALUE_NEWEST + (int)f) != d->n * sizeof *d->newest ||
-		section_length(s, SECTION_VALUE_START + (int)f) != ((uint64_t)d->n + 1) * sizeof *d->start)
-		return "dictionary";
-	for (uint32_t i = 0; i < d->n; i++)
+	static const int any[] = {SECTION_ORDINAL, SECTION_OFFSET, SECTION_LENGTH, SECTION_PRETTY,
+		SECTION_MINIFIED, SECTION_HASH, SECTION_ID, SECTION_ID_TEXT};
+	const char *wrong = check_column(s, SECTION_ID_KIND, &s->id_kind, ID_KINDS);
+	if (!wrong)
+		wrong = check_column(s, SECTION_PLACE, &s->place, s->head->rows);
+	for (size_t i = 0; i < sizeof any / sizeof *any && !wrong; i++)
+		wrong = check_sum(s, any[i]);
+	return wrong ? wrong : check_ids(s);
+}
+
+static const char *check_values(const struct segment *s, enum facet f)
+{
+	const struct dictionary *d = &s->values[f];
+	const char *wrong = check_sum(s, SECTION_VALUE_START + (int)f);
+	if (!wrong)
+		wrong = check_sum(s, SECTION_VALUE_TEXT + (int)f);
+	if (!wrong)
+		wrong = check_sum(s, SECTION_VALUE_NEWEST + (int)f);
+	for (uint32_t i = 0; i < d->n && !wrong; i++)
 		if (d->start[i] > d->start[i + 1])
-			return "dictionary";
-	return d->start[d->n] <= text ? NULL : "dictionary";
+			wrong = "dictionary";
+	if (!wrong && d->start[d->n] > section_length(s, SECTION_VALUE_TEXT + (int)f))
+		wrong = "dictionary";
+	return wrong;
+}
+
+static const char *check_resources(struct segment *s)
+{
+	uint32_t n = s->head->rows;
+	struct column *c = &s->code[FACET_RESOURCE];
+	const char *wrong = check_sum(s, SECTION_RESOURCE);
+	if (wrong)
+		return wrong;
+	if (!column_ascends(&s->resource, n + 1))
+		return "resources of rows";
+	n = column_get(&s->resource, n);
+	wrong = place_column(s, SECTION_CODE + FACET_RESOURCE, n, true, c);
+	if (!wrong)
+		wrong = check_sum(s, SECTION_CODE + FACET_RESOURCE);
+	return wrong ? wrong : column_below(c, n, s->values[FACET_RESOURCE].n) ? NULL : "number in a column";
 }
 
 /* Codes are places in the dictionaries; one more means absent, but for resources. */
 static const char *check_codes(struct segment *s, enum facet f)
 {
-	uint32_t n = s->head->rows;
-	uint32_t limit = s->values[f].n + 1;
-	const char *wrong;
-	if (f == FACET_RESOURCE) {
-		wrong = check_column(s, SECTION_RESOURCE, n + 1, true, ANY, &s->resource);
-		if (wrong)
-			return wrong;
-		if (!column_ascends(&s->resource, n + 1))
-			return "resources of rows";
-		n = column_get(&s->resource, n);
-		limit--;
-	}
-	return check_column(s, SECTION_CODE + (int)f, n, true, limit, &s->code[f]);
+	if (f == FACET_RESOURCE)
+		return check_resources(s);
+	return check_column(s, SECTION_CODE + (int)f, &s->code[f], s->values[f].n + 1);
 }
 
-static const char *check(struct segment *s)
+static const char *check_group(struct segment *s, uint32_t group)
 {
-	const char *wrong = check_header(s);
-	if (!wrong)
-		wrong = check_sums(s);
-	if (!wrong)
-		wrong = check_objects(s);
-	if (!wrong)
-		wrong = check_days(s);
-	if (!wrong)
-		wrong = check_columns(s);
-	if (!wrong)
-		wrong = check_ids(s);
-	for (int f = 0; f < FACET_COUNT && !wrong; f++) {
-		wrong = check_values(s, (enum facet)f);
-		if (!wrong)
-			wrong = check_codes(s, (enum facet)f);
+	for (int f = 0; f < FACET_COUNT; f++) {
+		if (group == GROUP_VALUES(f))
+			return check_values(s, (enum facet)f);
+		if (group == GROUP_CODES(f))
+			return check_codes(s, (enum facet)f);
 	}
-	return wrong;
+	return group == GROUP_TIMES ? check_times(s) : check_rows(s);
 }
 
-int segment_open_memory(void *data, size_t len, void (*release)(void *data, size_t len), struct segment **ret,
-	const char **ret_reason)
+bool segment_check_groups(const struct segment *is, uint32_t groups)
+{
+	struct segment *s = (struct segment *)is;
+	pthread_mutex_lock(&s->check);
+	for (uint32_t group = 1; group & GROUP_ALL; group <<= 1) {
+		uint32_t known = atomic_load(&s->good) | atomic_load(&s->bad);
+		const char *wrong;
+		if (!(group & groups) || group & known)
+			continue;
+		wrong = check_group(s, group);
+		s->wrong = s->wrong ? s->wrong : wrong;
+		if (wrong)
+			atomic_fetch_or(&s->bad, group);
+		else
+			atomic_fetch_or_explicit(&s->good, group, memory_order_release);
+	}
+	pthread_mutex_unlock(&s->check);
+	return (atomic_load(&s->good) & groups) == groups;
+}
+
+int segment_check(const struct segment *s, const char **ret_reason)
+{
+	if (segment_good(s, GROUP_ALL))
+		return 0;
+	pthread_mutex_lock(&((struct segment *)s)->check);
+	*ret_reason = s->wrong;
+	pthread_mutex_unlock(&((struct segment *)s)->check);
+	return -EBADMSG;
+}
+
+bool segment_is_bad(const struct segment *s)
+{
+	return atomic_load(&s->bad) != 0;
+}
+
+/* ---- opening ---- */
+
+static int open_bytes(void *data, size_t len, void (*release)(void *data, size_t len), bool mapped,
+	struct segment **ret, const char **ret_reason)
 {
 	struct segment *s = calloc(1, sizeof *s);
 	const char *wrong;
@@ -226,14 +328,22 @@ int segment_open_memory(void *data, size_t len, void (*release)(void *data, size
 	s->len = len;
 	s->release = release;
 	s->head = data;
-	wrong = check(s);
+	s->mapped = mapped;
+	wrong = open_all(s);
 	if (wrong) {
 		free(s);
 		*ret_reason = wrong;
 		return -EBADMSG;
 	}
+	pthread_mutex_init(&s->check, NULL);
 	*ret = s;
 	return 0;
+}
+
+int segment_open_memory(void *data, size_t len, void (*release)(void *data, size_t len), struct segment **ret,
+	const char **ret_reason)
+{
+	return open_bytes(data, len, release, false, ret, ret_reason);
 }
 
 static void unmap(void *data, size_t len)
@@ -252,8 +362,7 @@ static int map_file(int fd, void **ret_data, size_t *ret_len, const char **ret_r
 		*ret_reason = "not a segment";
 		return -EBADMSG;
 	}
-	/* All of it is read at once for the checksums: populating is cheaper than a fault for each page. */
-	void *data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+	void *data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (data == MAP_FAILED)
 		return -errno;
 	*ret_data = data;
@@ -275,7 +384,7 @@ int segment_open(const char *path, struct segment **ret, const char **ret_reason
 	close(fd);
 	if (rc < 0)
 		return rc;
-	rc = segment_open_memory(data, len, unmap, ret, ret_reason);
+	rc = open_bytes(data, len, unmap, true, ret, ret_reason);
 	if (rc < 0)
 		munmap(data, len);
 	return rc;

@@ -51,6 +51,7 @@ static void opens_files(void **state)
 	unlink(path);
 	assert_int_equal(segment_rows(s), m.rows);
 	walk_segment(s);
+	assert_int_equal(segment_check(s, &reason), 0);
 	segment_unref(s);
 	segment_unref(NULL);
 	for (size_t cut = 0; cut < len; cut += cut < 16 ? 1 : 97) {
@@ -65,7 +66,8 @@ static void opens_files(void **state)
 	free_model(&m);
 }
 
-/* A copy of exactly so many bytes, so that a sanitizer sees what reads beyond. Whether it was opened. */
+/* A copy of exactly so many bytes, so that a sanitizer sees what reads beyond. Whether it was opened and
+ * nothing was found wrong when it was used. */
 static bool opens(const void *data, size_t len)
 {
 	struct segment *s;
@@ -74,12 +76,17 @@ static bool opens(const void *data, size_t len)
 	assert_non_null(copy);
 	memcpy(copy, data, len);
 	int rc = segment_open_memory(copy, len, release, &s, &reason);
-	if (rc == 0) {
+	if (rc < 0) {
+		free(copy);
+	} else {
 		walk_segment(s);
+		bool bad = segment_is_bad(s);
+		rc = segment_check(s, &reason);
+		assert_int_equal(rc, bad ? -EBADMSG : 0); /* the walk has used everything */
 		segment_unref(s);
-		return true;
 	}
-	free(copy);
+	if (rc == 0)
+		return true;
 	assert_int_equal(rc, -EBADMSG);
 	assert_non_null(reason);
 	return false;
@@ -104,6 +111,33 @@ static void refuses_damage(void **state)
 	}
 	assert_true(opens(data, len));
 	free(data);
+	free_model(&m);
+}
+
+/* What one accessor needs is looked at when it is called, and nothing else. */
+static void checks_what_is_used(void **state)
+{
+	(void)state;
+	struct model m;
+	struct segment *s;
+	const char *reason = NULL;
+	void *data;
+	size_t len;
+	make_model(&m, &(struct recipe){"", 2, 6, 9, 2, true, true}, 4);
+	build_model(&m, &data, &len);
+	const struct segment_header *h = data;
+	((uint8_t *)data)[h->section[SECTION_CODE + FACET_IP].offset] ^= 1;
+	assert_int_equal(segment_open_memory(data, len, release, &s, &reason), 0);
+	assert_int_equal(segment_find_value(s, FACET_IP, segment_value(s, FACET_IP, 1)), 1);
+	assert_in_range(segment_row_second(s, 0), 0, 86399);
+	assert_true(segment_row_has(s, FACET_USER, 0, segment_row_code(s, FACET_USER, 0)));
+	assert_false(segment_is_bad(s));
+	assert_int_equal(segment_row_code(s, FACET_IP, 0), SEGMENT_NO_CODE);
+	assert_true(segment_is_bad(s));
+	assert_int_equal(segment_find_value(s, FACET_IP, segment_value(s, FACET_IP, 1)), 1);
+	assert_int_equal(segment_check(s, &reason), -EBADMSG);
+	assert_string_equal(reason, "checksum of a section");
+	segment_unref(s);
 	free_model(&m);
 }
 
@@ -240,6 +274,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(opens_files),
 		cmocka_unit_test(refuses_damage),
+		cmocka_unit_test(checks_what_is_used),
 		cmocka_unit_test(forged_stays_inside),
 		cmocka_unit_test(refuses_forged),
 	};
