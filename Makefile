@@ -1,5 +1,6 @@
 # make              ./trailfs
 # make unit         the unit test programs, under build/$(or $(SAN),release)/
+# make bench        what scripts/bench measures with, under build/release/
 # make fuzz         the fuzzers (clang, libFuzzer), under build/fuzz/
 # make demo|check   the two commands of README.md
 # make format lint  what a reader should not have to think about
@@ -34,6 +35,7 @@ OBJS      = $(SRCS:%.c=$(OUT)/%.o)
 # Everything but main() is what the tests and the fuzzers link.
 CORE      = $(filter-out $(OUT)/fs/main.o,$(OBJS))
 UNITS     = $(patsubst tests/unit/%.c,$(OUT)/%,$(wildcard tests/unit/test_*.c))
+BENCHES   = $(patsubst tests/bench/%.c,$(OUT)/%,$(wildcard tests/bench/bench_*.c))
 FUZZERS   = $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 TRAILFS   = $(if $(SAN),$(OUT)/trailfs,trailfs)
 
@@ -58,6 +60,12 @@ $(OUT)/test_%: $(OUT)/tests/unit/test_%.o $(OUT)/libcore.a
 	@echo LD $@
 	@$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
 
+bench: $(BENCHES)
+
+$(OUT)/bench_%: $(OUT)/tests/bench/bench_%.o $(OUT)/libcore.a
+	@echo LD $@
+	@$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
 fuzz:
 	$(MAKE) SAN=fuzz fuzzers
 
@@ -80,6 +88,6 @@ lint:
 clean:
 	rm -rf build trailfs
 
-.PHONY: all unit fuzz fuzzers demo check format lint clean
+.PHONY: all unit bench fuzz fuzzers demo check format lint clean
 .SECONDARY:
 -include $(shell find build -name '*.d' 2>/dev/null)

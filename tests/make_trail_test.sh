@@ -91,6 +91,8 @@ check "--events and --objects are totals" eval 'make totals --objects 20 --event
 check "--two-trails: byte-identical management events in other objects" eval 'make two --two-trails --objects-per-day 40 &&
 	records two "set(ids.values()) == {1, 2} and all(json.loads(e)[\"managementEvent\"] for e, n in ids.items() if n == 2)"'
 check "--two-trails: no two large objects alike" eval '! find "$tmp/two" -type f -size +8 -exec md5sum {} + | cut -c1-32 | sort | uniq -d | grep -q .'
+check "--addresses" eval 'make visited --addresses 5 && records visited "1 < len({e[\"sourceIPAddress\"] for e in flat} & {\"198.18.0.%d\" % n for n in range(5)})" &&
+	! grep -q "198\.18\." <(find "$tmp/plain" -type f -exec zcat {} +)'
 check "--organization" grown organization /AWSLogs/o-
 check "--prefix" eval 'make prefixed --prefix a/b && has prefixed /a/b/AWSLogs/1'
 check "--insight" grown insight /CloudTrail-Insight/ 6
@@ -111,6 +113,7 @@ check "refuses a directory with something in it" refuses "not an empty directory
 check "refuses a file" refuses "not an empty directory" scripts/make-trail
 check "refuses a bad day" refuses YYYY-MM-DD --from 2024-13-01 "$tmp/no"
 check "refuses zero" refuses "at least 1" --days 0 "$tmp/no"
+check "refuses too many addresses" refuses "at most" --addresses 200000 "$tmp/no"
 check "refuses a climbing prefix" refuses "no . or" --prefix ../x "$tmp/no"
 check "refuses an unknown option" refuses unrecognized --nonsense "$tmp/no"
 check "left nothing where it refused" test ! -e "$tmp/no"

@@ -56,7 +56,10 @@ class Unit:
         if options.digests:
             self.digests = digests.Digests(self.bucket, options.seed, account, region)
         people = random.Random("%s/%s" % (options.seed, account))  # the same ones in all regions
-        self.management, self.data = (story if options.demo else world).templates(people, account)
+        if options.demo:
+            self.management, self.data = story.templates(people, account)
+        else:
+            self.management, self.data = world.templates(people, account, bool(options.addresses))
 
     def first_of_account(self):
         return self.region == self.options.region_list[0]
@@ -70,16 +73,18 @@ class Unit:
         count = len(times)
         requests, events = uuids(rng, count), uuids(rng, count)
         noise = rng.randbytes(16 * count).hex().encode()
-        region = self.region.encode()
+        region, addresses, visitor = self.region.encode(), self.options.addresses, b""
         made = []
         for index, (second, template) in enumerate(zip(times, rng.choices(pool, k=count))):
             number = noise[32 * index:32 * index + 32]
             when = iso(second)
             short = int(number[:4], 16)
+            if addresses:
+                visitor = world.visitor(int(number[4:12], 16) % addresses)
             made.append(template % {
                 b"time": when, b"day": when[:10], b"region": region, b"request": requests[index],
                 b"event": events[index], b"shared": events[index][:24] + requests[index][24:], b"hex": number, b"hex16": number[:16],
-                b"key": number[16:].upper(), b"num": b"%d" % (short % 5000), b"real": b"%d.0" % (short * 7)})
+                b"key": number[16:].upper(), b"num": b"%d" % (short % 5000), b"real": b"%d.0" % (short * 7), b"visitor": visitor})
         return made
 
     def times(self, stamped, count):

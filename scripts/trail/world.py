@@ -86,6 +86,11 @@ def identifier(rng, prefix, length=16):
     return prefix + "".join(rng.choices("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", k=length))
 
 
+def visitor(number):
+    """The number-th of the 131,072 addresses that are set aside for benchmarks."""
+    return b"198.%d.%d.%d" % (18 + (number >> 16), number >> 8 & 255, number & 255)
+
+
 def address(rng):
     if rng.random() < 0.06:
         return "2001:db8:%x:%x::%x" % (rng.randrange(1 << 16), rng.randrange(1 << 16), rng.randrange(1, 1 << 16))
@@ -274,8 +279,8 @@ def deny(rng, call):
                 if code in DENIED[:3] else "Rate exceeded or thing not found", responseElements=None)
 
 
-def scene(rng, account, cast, weights, data):
-    """One template: somebody does something."""
+def scene(rng, account, cast, weights, data, visitors=False):
+    """One template: somebody does something. visitors: one in ten of those that are no services comes from anywhere."""
     if rng.random() < (0.45 if data else 0.35):
         return finish(rng, service_call(rng, account, data), account, data)
     _, identity, addresses, agents = rng.choices(cast, weights)[0]
@@ -291,17 +296,19 @@ def scene(rng, account, cast, weights, data):
     if "%(cmd)s" in agent:
         agent %= {"cmd": call["eventSource"].split(".")[0] + "." + call["eventName"].lower()}
     call.update(userIdentity=dict(identity), sourceIPAddress=rng.choice(addresses), userAgent=agent)
+    if visitors and rng.random() < 0.1:
+        call["sourceIPAddress"] = "<<visitor>>"
     if agent.startswith("Mozilla") and call["eventName"] != "ConsoleLogin":
         call["sessionCredentialFromConsole"] = "true"
     return finish(rng, call, account, data)
 
 
-def templates(rng, account, many=1200):
+def templates(rng, account, visitors=False, many=1200):
     """(management, data): equally likely templates."""
     cast = people(rng, account)
     weights = [weight for weight, *_ in cast]
-    return ([scene(rng, account, cast, weights, False) for _ in range(many)],
-            [scene(rng, account, cast, weights, True) for _ in range(many // 2)])
+    return ([scene(rng, account, cast, weights, False, visitors) for _ in range(many)],
+            [scene(rng, account, cast, weights, True, visitors) for _ in range(many // 2)])
 
 
 def accounts(rng, count):
