@@ -112,6 +112,17 @@ static inline struct rule *on(const char *request, int status, const char *body)
 	return &kit.rule[kit.n_rules++];
 }
 
+/* How often the i-th rule was used. The server may still be at work. */
+static inline unsigned asked(size_t i)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&kit.lock);
+	n = kit.rule[i].asked;
+	pthread_mutex_unlock(&kit.lock);
+	return n;
+}
+
 static inline void forget_rules(void)
 {
 	pthread_mutex_lock(&kit.lock);

@@ -169,8 +169,8 @@ static void test_imds_retry(void **state)
 	on("GET " ROLES "role", 200, KEYS("AK1", LATER));
 	use_imds();
 	want_keys(NOW, "AK1", "instance metadata");
-	assert_int_equal(kit.rule[1].asked, 2);
-	assert_int_equal(kit.rule[3].asked, 1);
+	assert_int_equal(asked(1), 2);
+	assert_int_equal(asked(3), 1);
 }
 
 /* ---- containers ---- */
@@ -323,7 +323,7 @@ static void test_role_chain(void **state)
 	on("POST / ", 200, ROLE("AssumeRole", "AK1", LATER));
 	open_new();
 	want_keys(NOW, "AK1", "profile top");
-	assert_int_equal(kit.rule[0].asked + kit.rule[1].asked, 2);
+	assert_int_equal(asked(0) + asked(1), 2);
 	want_signed("AK2", "SECRET-AK2", "us-east-1");
 	want_body("Action=AssumeRole&Version=2011-06-15&RoleArn=r1&RoleSessionName=trailfs");
 
@@ -397,8 +397,8 @@ static void test_role_fails(void **state)
 		on("GET /keys", 200, KEYS("AKC", LATER));
 		open_new();
 		want_error(NOW, answers[i].error, answers[i].want);
-		assert_int_equal(kit.rule[1].asked, 0);
-		assert_int_equal(kit.rule[0].asked, answers[i].status == 500 ? 3 : 1);
+		assert_int_equal(asked(1), 0);
+		assert_int_equal(asked(0), answers[i].status == 500 ? 3 : 1);
 	}
 	forget_rules();
 	on("POST / ", 0, NULL);
@@ -589,7 +589,7 @@ static void test_sso_renewal(void **state)
 		"\r\n\r\n{\"grantType\":\"refresh_token\",\"clientId\":\"id\",\"clientSecret\":\"SECRET-c\","
 		"\"refreshToken\":\"TOKEN-r1\"}";
 	want_keys(NOW, "AK1", "profile default");
-	assert_int_equal(kit.rule[1].asked, 1);
+	assert_int_equal(asked(1), 1);
 	cache = get_file(".aws/sso/cache/a0f1490a20d0211c997b44bc357e1972deab8ae3.json");
 	j = json_loads(cache, 0, NULL);
 	assert_string_equal(json_string_value(json_object_get(j, "accessToken")), "TOKEN-b");
@@ -601,7 +601,7 @@ static void test_sso_renewal(void **state)
 	/* Now it holds. */
 	open_new();
 	want_keys(NOW, "AK1", "profile default");
-	assert_int_equal(kit.rule[1].asked, 1);
+	assert_int_equal(asked(1), 1);
 
 	/* It cannot be renewed, and still holds for a while. */
 	forget_rules();
@@ -610,7 +610,7 @@ static void test_sso_renewal(void **state)
 	on("POST /token ", 400, "{\"error\":\"invalid_grant\"}");
 	open_new();
 	want_keys(NOW, "AK1", "profile default");
-	assert_int_equal(kit.rule[1].asked, 1);
+	assert_int_equal(asked(1), 1);
 	/* And no more. */
 	open_new();
 	want_error(NOW + 300, -EACCES, "the login has expired; run: aws sso login --profile default");
@@ -678,7 +678,7 @@ static void test_rotation(void **state)
 	run_threads(use_keys, wrong);
 	for (int i = 0; i < THREADS; i++)
 		assert_int_equal(wrong[i], 0);
-	assert_true(kit.rule[8].asked > 0);
+	assert_true(asked(8) > 0);
 }
 
 static void *get_once(void *arg)
@@ -706,7 +706,7 @@ static void test_silent(void **state)
 	open_with(NULL, &limits);
 	want_error(NOW, -ETIMEDOUT, "container: no answer: ");
 	want_error(NOW + 1, -ETIMEDOUT, "container: no answer: ");
-	assert_true(kit.rule[0].asked <= 2);
+	assert_true(asked(0) <= 2);
 	forget_rules();
 	on("GET /keys", 200, KEYS("AK1", LATER));
 	want_keys(NOW + HOUR / 2, "AK1", "container");
@@ -724,10 +724,10 @@ static void test_time_is_up(void **state)
 	on("GET /keys", 200, KEYS("AKB", LATER));
 	on("POST / ", 0, NULL);
 	/* On a busy machine it may be up before STS is asked. */
-	for (limits.all = 250; kit.rule[1].asked == 0; limits.all *= 2) {
+	for (limits.all = 250; asked(1) == 0; limits.all *= 2) {
 		open_with(NULL, &limits);
 		want_error(NOW, -ETIMEDOUT, ": no ");
-		assert_true(kit.rule[1].asked <= 1);
+		assert_true(asked(1) <= 1);
 	}
 	assert_non_null(strstr(kit.message, "profile default: no answer: "));
 }
@@ -744,7 +744,7 @@ static void test_one_request(void **state)
 	run_threads(get_once, error);
 	for (int i = 0; i < THREADS; i++)
 		assert_int_equal(error[i], 0);
-	assert_int_equal(kit.rule[0].asked, 1);
+	assert_int_equal(asked(0), 1);
 	/* And one when there are none. */
 	forget_rules();
 	on("GET /keys", 403, "");
@@ -752,7 +752,7 @@ static void test_one_request(void **state)
 	run_threads(get_once, error);
 	for (int i = 0; i < THREADS; i++)
 		assert_int_equal(error[i], EACCES);
-	assert_int_equal(kit.rule[0].asked, 1);
+	assert_int_equal(asked(0), 1);
 }
 
 /* Cancelled while a server says nothing: nobody waits on. */
