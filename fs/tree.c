@@ -398,7 +398,12 @@ static void remove_file(void *arg, const char *name)
 
 int tree_heal(struct tree *t, int err)
 {
-	return err == -EBADMSG && catalog_distrust(t->catalog, remove_file, t) > 0 ? -EAGAIN : err;
+	if (err != -EBADMSG)
+		return err;
+	pthread_mutex_lock(&t->healing);
+	catalog_distrust(t->catalog, remove_file, t);
+	pthread_mutex_unlock(&t->healing);
+	return -EAGAIN; /* also where another call was first */
 }
 
 static int get_attributes(struct tree *t, uint64_t node, struct stat *ret)
@@ -473,6 +478,7 @@ int tree_new(const struct tree_options *o, struct catalog *c, struct days *days,
 	clock_gettime(CLOCK_REALTIME, &now);
 	t->started = (int64_t)now.tv_sec * NS + now.tv_nsec;
 	pthread_mutex_init(&t->lock, NULL);
+	pthread_mutex_init(&t->healing, NULL);
 	if (tree_prefix(t, "", 0, true, &top)) {
 		tree_free(t);
 		return -ENOMEM;
@@ -495,5 +501,6 @@ void tree_free(struct tree *t)
 		free(t->text[i].data);
 	blob_unref(t->large);
 	pthread_mutex_destroy(&t->lock);
+	pthread_mutex_destroy(&t->healing);
 	free(t);
 }

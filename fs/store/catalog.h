@@ -156,9 +156,9 @@ void catalog_files_begin(struct catalog *c);
 bool catalog_has_segment(struct catalog *c, const char *name);
 void catalog_files_end(struct catalog *c);
 
-/* Segments in which damage was found (segment_is_bad()): their objects wait to be read again, the names of
- * their files are told to dropped(). Returns how many. */
-size_t catalog_distrust(struct catalog *c, void (*dropped)(void *arg, const char *name), void *arg);
+/* Drops segments in which damage was found (segment_is_bad()); the names of their files ("": only in memory)
+ * are told to dropped(), which removes them. Their objects wait to be read again. One call at a time. */
+void catalog_distrust(struct catalog *c, void (*dropped)(void *arg, const char *name), void *arg);
 
 /* A listing of one key day or SOURCE_ALL_DAYS; one at a time. What failed waits again when it shows it, what
  * was denied only when its pause is over (catalog_pause()). now: monotonic ns, or INT64_MAX: all pauses are.

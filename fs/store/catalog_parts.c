@@ -296,13 +296,13 @@ static void find_anew(struct catalog *c, const uint32_t *number, uint32_t n)
 	}
 }
 
-static int distrust(struct catalog *c, uint32_t slot)
+static void distrust(struct catalog *c, uint32_t slot)
 {
 	struct slot *s = &c->slot[slot];
 	uint32_t n = segment_objects(s->seg), *number = malloc((n ? n : 1) * sizeof(*number));
 
 	if (!number)
-		return -ENOMEM;
+		return;
 	memcpy(number, s->object, n * sizeof(*number));
 	for (uint32_t i = 0; i < n; i++)
 		if (number[i] != CATALOG_NO_OBJECT)
@@ -310,29 +310,30 @@ static int distrust(struct catalog *c, uint32_t slot)
 	catalog_clear_slot(c, slot);
 	find_anew(c, number, n);
 	free(number);
-	return 0;
 }
 
-size_t catalog_distrust(struct catalog *c, void (*dropped)(void *arg, const char *name), void *arg)
+/* Files go first: while a segment is known, nobody adopts its file again. */
+void catalog_distrust(struct catalog *c, void (*dropped)(void *arg, const char *name), void *arg)
 {
 	char(*name)[32];
 	size_t n = 0;
 
 	pthread_mutex_lock(&c->lock);
 	name = calloc(c->n_slots + 1, sizeof(*name));
-	for (uint32_t i = 0; name && i < c->n_slots; i++) {
-		if (!c->slot[i].seg || !segment_is_bad(c->slot[i].seg))
-			continue;
-		memcpy(name[n], c->slot[i].name, sizeof(name[n]));
-		n += !distrust(c, i);
-	}
+	for (uint32_t i = 0; name && i < c->n_slots; i++)
+		if (c->slot[i].seg && segment_is_bad(c->slot[i].seg))
+			memcpy(name[n++], c->slot[i].name, sizeof(*name));
 	pthread_mutex_unlock(&c->lock);
 	for (size_t i = 0; i < n; i++)
 		dropped(arg, name[i]);
 	free(name);
-	if (n)
+	pthread_mutex_lock(&c->lock);
+	for (uint32_t i = 0; n > 0 && i < c->n_slots; i++)
+		if (c->slot[i].seg && segment_is_bad(c->slot[i].seg))
+			distrust(c, i);
+	pthread_mutex_unlock(&c->lock);
+	if (n > 0)
 		tell(c);
-	return n;
 }
 
 /* ---- batches ---- */

@@ -74,6 +74,11 @@ read_only_with_contents() { # what is there is used, nothing more is written
 	without_cache "$tmp/frozen/cache"
 }
 
+right_but_times() { # while an index is made anew, the times of folders are those of what is known so far
+	compare "$source" "$a" >"$tmp/found"
+	not grep -vE "^('[^']*': [mc]time is|compare: )" "$tmp/found"
+}
+
 heals() { # heals PYTHON-CODE over the open segment file f and its size n: found, said, read again
 	local count
 	count=$(segments | wc -l)
@@ -84,7 +89,7 @@ for path in glob.glob(sys.argv[2] + '/*/*.seg'):
     with open(path, 'r+b') as f:
         exec(sys.argv[1])
 END
-	mount_trail "$source" "$a" && wait_ready "$a" && compare "$source" "$a" || return 1
+	mount_trail "$source" "$a" && wait_ready "$a" && right_but_times && wait_ready "$a" && compare "$source" "$a" || return 1
 	same "objects read" "$(objects_read "$a")" "$(find "$source" -type f | wc -l)" || return 1
 	same "lines in the log" "$(grep -c 'cache: .*\.seg' "${log_of[$a]}")" "$count" && unmount "$a" && reads_nothing
 }

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "fs/store/segment_format.h"
 #include "tests/catalog_steps.h"
 
 /* ---- listings and batches ---- */
@@ -350,6 +351,90 @@ static void damage_is_a_problem(void **state)
 	catalog_free(c);
 }
 
+/* What reading a batch gives, with a wrong number in the column of users. */
+static struct segment *bad_batch(const struct batch *batch)
+{
+	struct segment_build *b = segment_build_new(batch->day);
+	const struct segment_header *h;
+	const char *reason = "";
+	struct segment *s;
+	void *data;
+	size_t len;
+
+	for (uint32_t i = 0; i < batch->n; i++)
+		add_read(b, &batch->object[i]->at, 1);
+	assert_int_equal(segment_build_finish(b, &data, &len), 0);
+	segment_build_free(b);
+	h = data;
+	((char *)data)[h->section[SECTION_VALUE_TEXT + FACET_USER].offset] ^= 1;
+	assert_int_equal(segment_open_memory(data, len, made_release, &s, &reason), 0);
+	return s;
+}
+
+static void a_damaged_segment_is_read_again(void **state)
+{
+	struct catalog *c = make(NULL);
+	struct names gone = {0};
+	struct snapshot *s;
+	const char *reason;
+	struct batch b;
+
+	(void)state;
+	LIST(c, LOGS "2025/06/19/a.json.gz", LOGS "2025/06/20/b.json.gz");
+	assert_true(catalog_take(c, 1, 1, &b));
+	publish(c, &b, "good");
+	assert_true(catalog_take(c, 1, 1, &b));
+	assert_int_equal(catalog_publish(c, &b, bad_batch(&b), "bad"), 0);
+	free(b.object);
+	check(c);
+	catalog_distrust(c, note, &gone); /* nobody has used it */
+	assert_int_equal(gone.n, 0);
+	s = catalog_snapshot(c);
+	for (size_t i = 0; i < s->n; i++)
+		segment_check(s->part[i]->seg, &reason);
+	told = 0;
+	catalog_distrust(c, note, &gone);
+	check(c);
+	assert_int_equal(gone.n, 1);
+	assert_string_equal(gone.name[0], "bad");
+	assert_int_equal(told, 1);
+	assert_int_equal(catalog_counts(c).waiting, 1);
+	assert_int_equal(catalog_counts(c).parts, 1);
+	assert_int_equal(s->n, 2); /* who holds it sees that it is bad */
+	snapshot_unref(s);
+	read_all(c);
+	assert_int_equal(catalog_counts(c).parts, 2);
+	catalog_free(c);
+}
+
+static void a_good_copy_takes_its_place(void **state)
+{
+	struct catalog *c = make(NULL);
+	struct source_object o = object(LOGS "2025/06/20/b.json.gz", 10, 1);
+	struct names gone = {0};
+	struct snapshot *s;
+	const char *reason;
+	struct batch b;
+
+	(void)state;
+	list_one(c, &o);
+	assert_true(catalog_take(c, 1, 1, &b));
+	assert_int_equal(catalog_publish(c, &b, bad_batch(&b), "bad"), 0);
+	free(b.object);
+	assert_int_equal(catalog_adopt(c, segment_of(key_day(o.key), &o, 1, 1), "copy"), 0);
+	s = catalog_snapshot(c);
+	segment_check(s->part[0]->seg, &reason);
+	snapshot_unref(s);
+	catalog_distrust(c, note, &gone);
+	check(c);
+	assert_int_equal(gone.n, 1);
+	assert_int_equal(catalog_counts(c).waiting, 0);
+	s = catalog_snapshot(c);
+	assert_string_equal(s->part[0]->name, "copy");
+	snapshot_unref(s);
+	catalog_free(c);
+}
+
 /* ---- changing ---- */
 
 static void a_changed_object_is_another(void **state)
@@ -439,6 +524,8 @@ int main(void)
 		cmocka_unit_test(a_late_end_does_not_fail_it_again),
 		cmocka_unit_test(a_returned_batch_waits_until_its_time),
 		cmocka_unit_test(damage_is_a_problem),
+		cmocka_unit_test(a_damaged_segment_is_read_again),
+		cmocka_unit_test(a_good_copy_takes_its_place),
 		cmocka_unit_test(a_changed_object_is_another),
 		cmocka_unit_test(what_changes_while_it_is_read_is_read_again),
 		cmocka_unit_test(what_vanishes_while_it_is_read_stays_gone),
