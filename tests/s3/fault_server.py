@@ -198,6 +198,8 @@ class Server:
         headers = {'ETag': '"%s"' % wishes['etag'] if 'etag' in wishes else quoted, 'Accept-Ranges': 'bytes',
                    'Content-Type': 'application/json', 'Content-Encoding': 'gzip',
                    'Last-Modified': time.strftime('%a, %d %b %Y %H:%M:%S GMT', time.gmtime(found.mtime))}
+        if wishes.get('kms'):
+            headers['x-amz-server-side-encryption'] = 'aws:kms'
         data = found.bytes()
         part = RANGE.match(request.header.get('range', ''))
         if not part or wishes.get('ignore_range'):
