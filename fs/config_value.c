@@ -6,10 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "render/key.h"
+#include "render/range.h"
 
-#define DAY_SECONDS    86400
-#define FIRST_SECOND   (-62135596800) /* 0001-01-01T00:00:00Z */
 #define ACCOUNT_LEN    12
 #define LABEL_MAX      63
 #define BUCKET_MIN     3
@@ -31,21 +29,6 @@ static bool is_lower(char c)
 static bool is_alnum_lower(char c)
 {
 	return is_digit(c) || is_lower(c);
-}
-
-/* Exactly n digits at *p, a number; moves past them. */
-static bool take_digits(const char **p, int n, int *ret)
-{
-	int value = 0;
-
-	for (int i = 0; i < n; i++) {
-		if (!is_digit((*p)[i]))
-			return false;
-		value = value * 10 + ((*p)[i] - '0');
-	}
-	*p += n;
-	*ret = value;
-	return true;
 }
 
 /* One or more digits at *p that fit into 64 bits; moves past them. */
@@ -117,65 +100,19 @@ bool config_value_umask(const char *s, mode_t *ret)
 	return true;
 }
 
-static bool parse_age(const char *s, int64_t now, int64_t *ret)
+bool config_value_time(const char *s, int64_t now, bool last, int64_t *ret)
 {
-	static const struct {
-		char letter;
-		int64_t seconds;
-	} units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', DAY_SECONDS}, {'w', 7 * DAY_SECONDS}};
-	uint64_t n;
+	size_t len = strlen(s);
+	struct range_moment m;
 	int64_t age;
 
-	if (!take_number(&s, &n) || n > INT64_MAX || s[0] == '\0' || s[1] != '\0')
-		return false;
-	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-		if (units[i].letter != s[0])
-			continue;
-		/* Before year 1 there is no day to compare with. */
-		if (__builtin_mul_overflow((int64_t)n, units[i].seconds, &age) || age > now - FIRST_SECOND)
-			return false;
+	if (range_age(s, len, now, &age)) {
 		*ret = now - age;
 		return true;
 	}
-	return false;
-}
-
-/* Thh[:mm[:ss]] at s into *ret, seconds of the day. */
-static bool parse_clock(const char *s, bool last, int64_t *ret)
-{
-	int part[3] = {0, last ? 59 : 0, last ? 59 : 0};
-
-	for (int i = 0; i < 3 && (i == 0 || *s == ':'); i++) {
-		s++;
-		if (!take_digits(&s, 2, &part[i]) || part[i] > (i == 0 ? 23 : 59))
-			return false;
-	}
-	if (*s == 'Z')
-		s++;
-	if (*s != '\0')
+	if (!range_moment(s, len, &m) || m.unit < RANGE_DAY)
 		return false;
-	*ret = part[0] * 3600 + part[1] * 60 + part[2];
-	return true;
-}
-
-bool config_value_time(const char *s, int64_t now, bool last, int64_t *ret)
-{
-	int64_t clock = last ? DAY_SECONDS - 1 : 0;
-	int year, month, mday;
-	int32_t day;
-
-	if (parse_age(s, now, ret))
-		return true;
-	if (!take_digits(&s, 4, &year) || *s++ != '-' || !take_digits(&s, 2, &month) || *s++ != '-' ||
-		!take_digits(&s, 2, &mday) || !date_to_day(year, month, mday, &day))
-		return false;
-	if (*s == 'T') {
-		if (!parse_clock(s, last, &clock))
-			return false;
-	} else if (*s != '\0' && strcmp(s, "Z") != 0) {
-		return false;
-	}
-	*ret = (int64_t)day * DAY_SECONDS + clock;
+	*ret = last ? m.last : m.first;
 	return true;
 }
 

@@ -62,6 +62,8 @@ static const struct wanted wanted[] = {
 	{CONTEXT_RECORD, NAME("insightDetails"), FIELD_INSIGHT, CONTEXT_INSIGHT, FIELD_INSIGHT_NAME,
 		FIELD_INSIGHT_SOURCE + 1, true},
 	OBJECT(CONTEXT_RECORD, "resources", CONTEXT_RESOURCES, 0, 0),
+	EXTRA(CONTEXT_RECORD, "errorMessage", EXTRA_ERROR_MESSAGE),
+	EXTRA(CONTEXT_RECORD, "requestID", EXTRA_REQUEST_ID),
 
 	FIELD(CONTEXT_IDENTITY, "type", FIELD_ID_TYPE),
 	FIELD(CONTEXT_IDENTITY, "userName", FIELD_ID_USER_NAME),
@@ -189,7 +191,7 @@ static inline unsigned context_open(struct walker *w, unsigned child, char opene
 	if (child == CONTEXT_NONE || array != (opener == '['))
 		return CONTEXT_NONE;
 	if (child == CONTEXT_RESOURCE)
-		memset(w->extra, 0, sizeof w->extra);
+		memset(w->extra + EXTRA_ARN, 0, (EXTRA_COUNT - EXTRA_ARN) * sizeof *w->extra);
 	return child;
 }
 

@@ -27,8 +27,11 @@ enum context {
 	CONTEXT_COUNT
 };
 
-/* Values that are wanted besides a record's fields. */
+/* Values that are wanted besides a record's fields: of the record, and (from EXTRA_ARN on) of one element of
+ * its resources or of "Events". */
 enum extra {
+	EXTRA_ERROR_MESSAGE,
+	EXTRA_REQUEST_ID,
 	EXTRA_ARN,
 	EXTRA_ARN_PREFIX,
 	EXTRA_EVENT,
