@@ -61,6 +61,7 @@ static double keep_seconds(uint64_t node)
 {
 	switch (tree_keep(node)) {
 	case TREE_KEEP_FOREVER:
+	case TREE_KEEP_NODE:
 		return FOREVER;
 	case TREE_KEEP_SHORT:
 		return SHORT;
@@ -70,10 +71,13 @@ static double keep_seconds(uint64_t node)
 	return 0;
 }
 
-static void entry_of(struct fuse_entry_param *e, uint64_t node, const struct stat *st)
+/* moves: of the directory. */
+static void entry_of(struct fuse_entry_param *e, uint64_t node, const struct stat *st, bool moves)
 {
 	*e = (struct fuse_entry_param){.ino = node, .attr = *st};
 	e->attr_timeout = e->entry_timeout = keep_seconds(node);
+	if ((moves || tree_keep(node) == TREE_KEEP_NODE) && e->entry_timeout > SHORT)
+		e->entry_timeout = SHORT;
 }
 
 /* ---- calls that may have to wait ---- */
@@ -92,7 +96,7 @@ static int ask_lookup(struct calls *c, const struct call *call)
 	}
 	if (tree_keep(node) == TREE_KEEP_FOREVER)
 		told_missed(c->told, call->node);
-	entry_of(&e, node, &st);
+	entry_of(&e, node, &st, tree_moves(c->tree, call->node));
 	fuse_reply_entry(call->req, &e);
 	return 0;
 }
@@ -163,6 +167,7 @@ struct filling {
 	char *buf;
 	size_t size, used;
 	bool plus;
+	bool moves; /* the directory */
 };
 
 /* Adds one; its `next` is the offset at which the listing goes on after it. false: no room left. */
@@ -206,7 +211,7 @@ static int add_position(struct filling *f, struct calls *c, const struct tree_di
 	e = (struct fuse_entry_param){.attr = {.st_ino = entry.ino, .st_mode = entry.type}};
 	struct stat st;
 	if (f->plus && tree_dir_stat(c->tree, dir, i, &st) == 0)
-		entry_of(&e, entry.node, &st);
+		entry_of(&e, entry.node, &st, f->moves);
 	return add(f, entry.name, &e, (off_t)i + DOTS + 1);
 }
 
@@ -228,8 +233,11 @@ static void given(struct calls *c, const struct call *call, const struct tree_di
 
 static void list(struct calls *c, const struct call *call, const struct tree_dir *dir)
 {
-	struct filling f = {
-		.req = call->req, .buf = malloc(call->size), .size = call->size, .plus = call->plus};
+	struct filling f = {.req = call->req,
+		.buf = malloc(call->size),
+		.size = call->size,
+		.plus = call->plus,
+		.moves = tree_moves(c->tree, call->node)};
 	off_t at = (off_t)call->offset;
 	int ret = 1;
 	if (f.buf == NULL) {

@@ -451,7 +451,7 @@ static int make_day(const struct days *days, const struct snapshot *s, int32_t d
 	for (size_t i = 0; i < s->n && !err; i++) {
 		if (!segment_find_day(s->part[i]->seg, day, &at))
 			continue;
-		err = segment_check(s->part[i]->seg, &reason);
+		err = segment_check(s->part[i]->seg, &reason) ? -EUCLEAN : 0;
 		if (!err)
 			err = add_slice(d, s->part[i], at);
 	}

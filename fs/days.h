@@ -66,7 +66,7 @@ struct days;
 struct days *days_new(int64_t since, int64_t until);
 void days_free(struct days *d);
 
-/* The day as the snapshot has it (it may have no slices). 0, -ENOMEM, -EBADMSG: a segment is damaged. */
+/* The day as the snapshot has it (it may have no slices). 0, -ENOMEM, -EUCLEAN: a segment is damaged. */
 int days_get(struct days *d, const struct snapshot *s, int32_t day, struct day **ret);
 
 /* The serial number of the day as days_get() would give it; 0 where it would have to be settled first. */

@@ -3,9 +3,9 @@
  *
  *   source ◀── follow ──▶ catalog ◀── days, view ◀── tree ◀── mount | print
  *     ▲                                               │
- *     └── reader ◀────────────────────────────────────┘
+ *     └── reader ◀── rollups ◀────────────────────────┘
  *
- * What changes below (the catalog's and the reader's callbacks) wakes what waits above: woken().
+ * What changes below (the callbacks of catalog, reader and rollups) wakes what waits above: woken().
  */
 #include <errno.h>
 #include <pthread.h>
@@ -27,6 +27,7 @@
 #include "fs/mountpoint.h"
 #include "fs/print.h"
 #include "fs/progress.h"
+#include "fs/rollup.h"
 #include "fs/source_cached.h"
 #include "fs/store/follow.h"
 
@@ -54,6 +55,7 @@ struct app {
 	struct view *view;
 	struct follow *follow;
 	struct reader *reader;
+	struct rollups *rollups;
 	struct tree *tree;
 	struct mount *mount; /* or print */
 	struct print *print;
@@ -247,6 +249,8 @@ static int open_stack(struct app *a, char error[TEXT_MAX])
 	if (ret == 0 && ((a->days = days_new(a->config->since, a->config->until)) == NULL ||
 				(a->view = view_new(a->days)) == NULL))
 		ret = -ENOMEM;
+	if (ret == 0)
+		ret = rollups_new(a->catalog, a->days, a->view, a->reader, woken, a, &a->rollups);
 	if (ret < 0)
 		snprintf(error, TEXT_MAX, "cannot start: %s", strerror(-ret));
 	return ret;
@@ -263,6 +267,7 @@ static int open_tree(struct app *a, char error[TEXT_MAX])
 		.source = c->source,
 		.packs = a->packs,
 		.bucket = c->bucket != NULL ? a->source : NULL,
+		.rollups = a->rollups,
 		.metrics = a->mount != NULL ? mount_metrics : NULL,
 		.metrics_arg = a->mount,
 	};
@@ -276,6 +281,7 @@ static int start_stack(struct app *a, char error[TEXT_MAX])
 {
 	log_in_front(a->config);
 	reader_start(a->reader);
+	rollups_start(a->rollups);
 	int ret = follow_start(a->follow);
 	if (ret < 0)
 		snprintf(error, TEXT_MAX, "cannot start a thread: %s", strerror(-ret));
@@ -289,10 +295,13 @@ static void close_stack(struct app *a)
 		follow_stop(a->follow);
 	if (a->reader != NULL)
 		reader_stop(a->reader);
+	if (a->rollups != NULL)
+		rollups_stop(a->rollups);
 	mount_free(a->mount);
 	last_resort.mountpoint = NULL;
 	print_free(a->print);
 	tree_free(a->tree);
+	rollups_free(a->rollups);
 	reader_free(a->reader);
 	follow_free(a->follow);
 	view_free(a->view);

@@ -7,8 +7,10 @@
  *   event:    object number << 28 | place in the object
  *   object:   object number
  *   facet:    filter << 8 | facet           by-FACET/ under a filter
- *   years, year, month, day: filter << 24 | date, a date being year << 9 | month << 5 | day of the month, 0
- * in the parts that are not said; undated is NODE_UNDATED bucket:   number of the interned prefix
+ *   years, year, month, day:
+ *             filter << 24 | date, a date being year << 9 | month << 5 | day of the month, 0 in the parts
+ * that are not said; undated is NODE_UNDATED bucket:   number of the interned prefix
+ *   rollup:   its version (fs/rollup.h)
  */
 #ifndef FS_NODE_H
 #define FS_NODE_H
@@ -28,6 +30,7 @@ enum node_kind {
 	NODE_MONTH,
 	NODE_DAY,
 	NODE_BUCKET,
+	NODE_ROLLUP,
 };
 
 enum node_fixed {
@@ -36,7 +39,8 @@ enum node_fixed {
 	NODE_ERRORS,
 	NODE_TRAILFS,
 	NODE_STATUS,
-	NODE_METRICS
+	NODE_METRICS,
+	NODE_BY_ID
 };
 
 #define NODE_ORDINAL_BITS 28
@@ -50,6 +54,11 @@ static inline uint64_t node_make(enum node_kind kind, uint64_t rest)
 static inline enum node_kind node_kind(uint64_t node)
 {
 	return (enum node_kind)(node >> 60);
+}
+
+static inline uint64_t node_rest(uint64_t node)
+{
+	return node & ((1ull << 60) - 1);
 }
 
 static inline uint64_t node_event(uint32_t object, uint32_t ordinal)
@@ -82,7 +91,14 @@ static inline uint32_t node_date_of(uint64_t node)
 	return (uint32_t)(node & 0xffffff);
 }
 
-/* Of years, year, month, day and facet nodes. */
+/* Whether a node is a directory of events or of what leads to them, under a filter: a facet, years ... day.
+ */
+static inline bool node_has_filter(uint64_t node)
+{
+	return node_kind(node) >= NODE_FACET && node_kind(node) <= NODE_DAY;
+}
+
+/* Of such nodes. */
 static inline uint32_t node_filter(uint64_t node)
 {
 	return (uint32_t)(node >> (node_kind(node) == NODE_FACET ? 8 : 24));
@@ -90,7 +106,8 @@ static inline uint32_t node_filter(uint64_t node)
 
 static inline bool node_is_dir(uint64_t node)
 {
-	return node == NODE_ROOT || node == NODE_TRAILFS || node_kind(node) >= NODE_FACET;
+	return node == NODE_ROOT || node == NODE_TRAILFS || node == NODE_BY_ID ||
+	       (node_kind(node) >= NODE_FACET && node_kind(node) <= NODE_BUCKET);
 }
 
 /* The days that a year, month or day node spans; false where there is no such date. undated: SEGMENT_UNDATED

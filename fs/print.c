@@ -13,9 +13,10 @@
 
 #include "render/buf.h"
 
-#define SECOND 1000000000ll
-#define TICK   250000000ll /* how often the timeout is looked at */
-#define PIECE  (1u << 20)
+#define SECOND  1000000000ll
+#define TICK    250000000ll /* how often the timeout is looked at */
+#define PIECE   (1u << 20)
+#define LONGEST (NAME_MAX + 5) /* of a name: in by-id/ the name of a value and ".json" */
 
 struct print {
 	int64_t timeout; /* ns */
@@ -87,7 +88,7 @@ static int write_all(int fd, const char *data, size_t n)
 static int find(struct print *p, struct tree *t, const char *path, uint64_t *ret_node, struct stat *ret)
 {
 	uint64_t node = TREE_ROOT;
-	char name[NAME_MAX + 1];
+	char name[LONGEST + 1];
 	struct patience w = begin(p);
 	int error;
 	do
@@ -95,7 +96,7 @@ static int find(struct print *p, struct tree *t, const char *path, uint64_t *ret
 	while (again(p, t, &w, &error));
 	while (error == 0 && *(path += strspn(path, "/")) != '\0') {
 		size_t n = strcspn(path, "/");
-		if (n > NAME_MAX)
+		if (n > LONGEST)
 			return -ENAMETOOLONG;
 		if (!S_ISDIR(ret->st_mode))
 			return -ENOTDIR;

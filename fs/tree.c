@@ -15,7 +15,6 @@
 
 #define DAY_SECONDS 86400
 #define NS          1000000000
-#define INO_HASHED  (1ull << 63) /* all but events */
 #define INO_BITS    46 /* of an event's inode number are hash, the second of its day is above them */
 
 /* ---- waiting ---- */
@@ -34,6 +33,30 @@ int tree_wait_days(struct tree *t, int32_t first, int32_t last)
 	if (err)
 		return err;
 	return catalog_pending(t->catalog, first, last) ? -EAGAIN : catalog_unread(t->catalog, first, last);
+}
+
+int tree_span(struct tree *t, uint64_t node, int32_t *ret_first, int32_t *ret_last)
+{
+	struct view_span span = view_span(t->view, node_filter(node));
+	int32_t first, last;
+	bool dated = node_kind(node) >= NODE_YEAR;
+
+	if (dated && !node_days(node, &first, &last))
+		return -ESTALE;
+	if (dated ? first == SEGMENT_UNDATED : span.undated) {
+		*ret_first = INT32_MIN;
+		*ret_last = INT32_MAX;
+		return span.undated ? 0 : -ENOENT;
+	}
+	if (!dated || first < span.first)
+		first = span.first;
+	if (!dated || last > span.last)
+		last = span.last;
+	if (first > last)
+		return -ENOENT;
+	*ret_first = first;
+	*ret_last = last;
+	return 0;
 }
 
 int64_t tree_progress_at(struct tree *t)
@@ -127,7 +150,7 @@ uint64_t tree_ino_event(const struct segment *s, uint32_t row)
 
 uint64_t tree_ino_object(const struct object *o)
 {
-	return XXH3_64bits_withSeed(o->at.key, strlen(o->at.key), NODE_OBJECT) | INO_HASHED;
+	return XXH3_64bits_withSeed(o->at.key, strlen(o->at.key), NODE_OBJECT) | TREE_INO_HASHED;
 }
 
 /* Of what the directory is, not of its numbers, which differ from mount to mount. */
@@ -149,14 +172,15 @@ uint64_t tree_ino_dir(struct tree *t, uint64_t node)
 	uint64_t seed;
 
 	if (kind == NODE_FIXED)
-		return node == NODE_ROOT ? 1 : node | INO_HASHED;
+		return node == NODE_ROOT ? 1 : node | TREE_INO_HASHED;
 	if (kind == NODE_BUCKET) {
 		struct prefix p = tree_prefix_at(t, (uint32_t)node);
 
-		return XXH3_64bits_withSeed(p.text, p.len, NODE_BUCKET) | INO_HASHED;
+		return XXH3_64bits_withSeed(p.text, p.len, NODE_BUCKET) | TREE_INO_HASHED;
 	}
 	seed = (uint64_t)kind << 32 | (kind == NODE_FACET ? (node & 0xff) : node_date_of(node));
-	return (XXH3_64bits(&seed, sizeof(seed)) + ino_of_filter(t, node_filter(node), seed)) | INO_HASHED;
+	return (XXH3_64bits(&seed, sizeof(seed)) + ino_of_filter(t, node_filter(node), seed)) |
+	       TREE_INO_HASHED;
 }
 
 /* ---- attributes ---- */
@@ -245,23 +269,8 @@ int tree_stat_fixed(struct tree *t, uint64_t node, struct stat *ret)
 	int err = tree_text_stat(t, node, &len, &mtime);
 
 	if (!err)
-		stat_common(t, node | INO_HASHED, S_IFREG | t->options.file_mode, len, mtime, ret);
+		stat_common(t, node | TREE_INO_HASHED, S_IFREG | t->options.file_mode, len, mtime, ret);
 	return err;
-}
-
-int32_t tree_row_day(const struct segment *s, uint32_t row)
-{
-	uint32_t lo = 0, hi = segment_days(s);
-
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-
-		if (segment_day(s, mid).end <= row)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return segment_day(s, lo).day;
 }
 
 int tree_find_event(struct tree *t, uint64_t node, struct event_at *ret)
@@ -272,15 +281,15 @@ int tree_find_event(struct tree *t, uint64_t node, struct event_at *ret)
 
 	if (err)
 		return err;
-	err = node_ordinal(node) >= segment_object(ret->part->seg, place).rows
-		      ? -ESTALE
-		      : segment_check(ret->part->seg, &reason);
+	err = node_ordinal(node) >= segment_object(ret->part->seg, place).rows ? -ESTALE
+	      : segment_check(ret->part->seg, &reason)                         ? -EUCLEAN
+									       : 0;
 	if (err) {
 		part_unref(ret->part);
 		return err;
 	}
 	ret->row = segment_row_of(ret->part->seg, place, node_ordinal(node));
-	ret->day = tree_row_day(ret->part->seg, ret->row);
+	ret->day = segment_day_of(ret->part->seg, ret->row);
 	return 0;
 }
 
@@ -336,7 +345,7 @@ int tree_facet_newest(struct tree *t, const struct snapshot *s, enum facet f, in
 		return 0;
 	}
 	pthread_mutex_unlock(&t->lock);
-	err = view_values(t->view, s, f, &value, &n);
+	err = view_values(t->view, s, VIEW_ALL, f, &value, &n);
 	if (err)
 		return err;
 	for (size_t i = 0; i < n; i++)
@@ -358,9 +367,11 @@ static int stat_event_dir(struct tree *t, uint64_t node, struct stat *ret)
 	int64_t newest = EVENT_UNDATED;
 	int err = s ? 0 : -ENOMEM;
 
-	if (!err && node_kind(node) == NODE_FACET)
+	if (!err && node_kind(node) == NODE_FACET && node_filter(node) != VIEW_ALL)
+		err = view_facet_newest(t->view, s, node_filter(node), (enum facet)(node & 0xff), &newest);
+	else if (!err && node_kind(node) == NODE_FACET)
 		err = tree_facet_newest(t, s, (enum facet)(node & 0xff), &newest);
-	else if (!err && node == NODE_ROOT)
+	else if (!err && node_kind(node) == NODE_FIXED)
 		err = newest_of(t, s, VIEW_ALL, first, last, &newest);
 	else if (!err && node_kind(node) != NODE_YEARS && !node_days(node, &first, &last))
 		err = -ESTALE;
@@ -398,7 +409,7 @@ static void remove_file(void *arg, const char *name)
 
 int tree_heal(struct tree *t, int err)
 {
-	if (err != -EBADMSG)
+	if (err != -EUCLEAN)
 		return err;
 	pthread_mutex_lock(&t->healing);
 	catalog_distrust(t->catalog, remove_file, t);
@@ -412,7 +423,7 @@ static int get_attributes(struct tree *t, uint64_t node, struct stat *ret)
 
 	switch (node_kind(node)) {
 	case NODE_FIXED:
-		if (node == NODE_ROOT)
+		if (node == NODE_ROOT || node == NODE_BY_ID)
 			return stat_event_dir(t, node, ret);
 		if (node != NODE_TRAILFS)
 			return tree_stat_fixed(t, node, ret);
@@ -425,6 +436,8 @@ static int get_attributes(struct tree *t, uint64_t node, struct stat *ret)
 		return o ? tree_stat_object(t, o, ret) : -ESTALE;
 	case NODE_BUCKET:
 		return stat_bucket_dir(t, node, ret);
+	case NODE_ROLLUP:
+		return tree_stat_rollup(t, node, ret);
 	default:
 		if (!view_filter_known(t->view, node_filter(node)))
 			return -ESTALE;
@@ -455,7 +468,15 @@ enum tree_keep tree_keep(uint64_t node)
 {
 	if (node_kind(node) == NODE_EVENT || node_kind(node) == NODE_OBJECT || node == NODE_README)
 		return TREE_KEEP_FOREVER;
+	if (node_kind(node) == NODE_ROLLUP)
+		return TREE_KEEP_NODE;
 	return node_is_dir(node) && node != NODE_TRAILFS ? TREE_KEEP_SHORT : TREE_KEEP_NOT;
+}
+
+bool tree_moves(struct tree *t, uint64_t dir)
+{
+	/* Of several events with one ID the first is shown, and an earlier one may still come. */
+	return dir == NODE_BY_ID || (node_has_filter(dir) && view_moves(t->view, node_filter(dir)));
 }
 
 /* ---- life ---- */

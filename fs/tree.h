@@ -24,6 +24,7 @@ struct tree;
 
 struct packs;
 struct source;
+struct rollups;
 
 struct tree_options {
 	uid_t uid;
@@ -32,6 +33,7 @@ struct tree_options {
 	const char *source;    /* for README and status */
 	struct packs *packs;   /* for status; may be NULL */
 	struct source *bucket; /* what it was asked is in status; NULL: not a bucket */
+	struct rollups *rollups;
 	/* Further lines for .trailfs/status and metrics, from the mount (requests and such); may be NULL. */
 	void (*metrics)(void *arg,
 		void (*put)(
@@ -53,10 +55,14 @@ void tree_statvfs(struct tree *t, struct statvfs *ret);
 /* How long the kernel may keep what tree_lookup() said of a node. */
 enum tree_keep {
 	TREE_KEEP_FOREVER, /* events, log objects: what is stale is named in tree_news() */
+	TREE_KEEP_NODE,    /* rollups: the node, but its name for a second */
 	TREE_KEEP_SHORT,   /* directories: a second */
 	TREE_KEEP_NOT,     /* ERRORS, .trailfs/... */
 };
 enum tree_keep tree_keep(uint64_t node);
+/* Whether names in a directory may stop being true with no news of it: then the kernel may keep none for
+ * longer than a directory's. */
+bool tree_moves(struct tree *t, uint64_t dir);
 
 /* A listing: immutable, counted; positions 0 .. n-1 are stable cookies. */
 struct tree_dir;

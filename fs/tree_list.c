@@ -22,6 +22,7 @@ struct listed {
 struct tree_dir {
 	unsigned refs;
 	struct view_rows *rows; /* a directory of events; else NULL */
+	uint64_t serial;        /* tree_dir_serial() */
 	struct listed *entry;
 	size_t n, cap;
 	struct buf names;
@@ -91,7 +92,7 @@ static int list_values(struct tree *t, uint64_t node, const struct snapshot *s, 
 	struct view_value *value;
 	char name[NAME_LEN_MAX + 1];
 	size_t n;
-	int err = view_values(t->view, s, f, &value, &n);
+	int err = view_values(t->view, s, node_filter(node), f, &value, &n);
 
 	if (err)
 		return err;
@@ -170,22 +171,14 @@ static int list_dates(struct tree *t, uint64_t node, const struct snapshot *s, s
 static int wait_for(struct tree *t, uint64_t node)
 {
 	int32_t first, last;
+	int err;
 
-	switch (node_kind(node)) {
-	case NODE_FIXED:
-	case NODE_BUCKET:
-		return node == NODE_TRAILFS ? 0 : tree_wait_listing(t);
-	case NODE_YEAR:
-	case NODE_MONTH:
-	case NODE_DAY:
-		if (!node_days(node, &first, &last))
-			return -ESTALE;
-		if (first != SEGMENT_UNDATED)
-			return tree_wait_days(t, first, last);
-		return tree_wait_days(t, INT32_MIN, INT32_MAX);
-	default:
-		return tree_wait_days(t, INT32_MIN, INT32_MAX);
-	}
+	if (node_kind(node) == NODE_FIXED || node_kind(node) == NODE_BUCKET)
+		return node == NODE_TRAILFS || node == NODE_BY_ID ? 0 : tree_wait_listing(t);
+	err = tree_span(t, node, &first, &last);
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	return tree_wait_days(t, first, last);
 }
 
 static int fill(struct tree *t, uint64_t node, const struct snapshot *s, struct tree_dir *d)
@@ -197,6 +190,8 @@ static int fill(struct tree *t, uint64_t node, const struct snapshot *s, struct 
 	case NODE_FIXED:
 		if (node == NODE_ROOT)
 			return list_root(t, s, d);
+		if (node == NODE_BY_ID)
+			return 0;
 		err = add(d, NODE_STATUS, "status", false, 0);
 		return err ? err : add(d, NODE_METRICS, "metrics", false, 0);
 	case NODE_BUCKET:
@@ -222,8 +217,7 @@ int tree_list(struct tree *t, uint64_t node, struct tree_dir **ret)
 
 	if (!node_is_dir(node))
 		return -ENOTDIR;
-	if (node_kind(node) != NODE_FIXED && node_kind(node) != NODE_BUCKET &&
-		!view_filter_known(t->view, node_filter(node)))
+	if (node_has_filter(node) && !view_filter_known(t->view, node_filter(node)))
 		return -ESTALE;
 	err = wait_for(t, node);
 	if (err)
@@ -235,6 +229,8 @@ int tree_list(struct tree *t, uint64_t node, struct tree_dir **ret)
 		d->refs = 1;
 	if (!err)
 		err = fill(t, node, s, d);
+	if (!err && d->rows && !tree_moves(t, node))
+		d->serial = d->rows->day->serial;
 	snapshot_unref(s);
 	if (err) {
 		tree_dir_unref(d);
@@ -258,7 +254,7 @@ bool tree_dir_of_events(const struct tree_dir *d)
 
 uint64_t tree_dir_serial(const struct tree_dir *d)
 {
-	return d->rows ? d->rows->day->serial : 0;
+	return d->serial;
 }
 
 bool tree_serial_holds(struct tree *t, uint64_t node, uint64_t serial)

@@ -15,14 +15,15 @@
 static const struct {
 	const char *name;
 	uint64_t node;
-} fixed[] = {{"README", NODE_README}, {"ERRORS", NODE_ERRORS}, {".trailfs", NODE_TRAILFS}};
+} fixed[] = {
+	{"README", NODE_README}, {"ERRORS", NODE_ERRORS}, {".trailfs", NODE_TRAILFS}, {"by-id", NODE_BY_ID}};
 
 bool tree_reserved(const char *name)
 {
 	for (size_t i = 0; i < sizeof(fixed) / sizeof(*fixed); i++)
 		if (!strcmp(name, fixed[i].name))
 			return true;
-	return !strcmp(name, "events") || !strcmp(name, "by-id") || facet_find(name, strlen(name)) >= 0;
+	return !strcmp(name, "events") || facet_find(name, strlen(name)) >= 0;
 }
 
 /* An answer with its attributes. */
@@ -83,16 +84,19 @@ static int lookup_root(struct tree *t, const char *name, uint64_t *ret_node, str
 static int lookup_value(struct tree *t, uint64_t dir, const char *name, uint64_t *ret_node, struct stat *ret)
 {
 	enum facet f = (enum facet)(dir & 0xff);
-	int wait = tree_wait_days(t, INT32_MIN, INT32_MAX);
+	int32_t first, last;
+	int wait, err = tree_span(t, dir, &first, &last);
 	struct snapshot *s;
 	struct view_value v;
 	uint32_t filter;
-	int err;
 
+	if (err)
+		return err;
+	wait = tree_wait_days(t, first, last);
 	s = catalog_snapshot(t->catalog);
 	if (!s)
 		return -ENOMEM;
-	err = view_find_value(t->view, s, f, name, strlen(name), &v);
+	err = view_find_value(t->view, s, node_filter(dir), f, name, strlen(name), &v);
 	if (!err)
 		err = view_filter(t->view, node_filter(dir), f, v.value, &filter);
 	snapshot_unref(s);
@@ -142,16 +146,14 @@ static uint64_t dated_child(uint64_t dir, const char *name)
 static int lookup_date(struct tree *t, uint64_t dir, const char *name, uint64_t *ret_node, struct stat *ret)
 {
 	uint64_t node = dated_child(dir, name);
-	int32_t first, last;
+	int32_t first, last, from, until;
 	struct view_days *d = NULL;
 	struct snapshot *s;
 	int wait, err;
 
-	if (!node || !node_days(node, &first, &last))
+	if (!node || !node_days(node, &first, &last) || tree_span(t, node, &from, &until))
 		return -ENOENT;
-	/* An undated event may be in any object. */
-	wait = first == SEGMENT_UNDATED ? tree_wait_days(t, INT32_MIN, INT32_MAX)
-					: tree_wait_days(t, first, last);
+	wait = tree_wait_days(t, from, until);
 	s = catalog_snapshot(t->catalog);
 	if (!s)
 		return -ENOMEM;
@@ -175,16 +177,17 @@ static int lookup_date(struct tree *t, uint64_t dir, const char *name, uint64_t 
 
 static int lookup_event(struct tree *t, uint64_t dir, const char *name, uint64_t *ret_node, struct stat *ret)
 {
-	int32_t first, last;
+	int32_t first, last, from, until;
 	struct snapshot *s;
 	struct day *d;
 	struct place at;
-	int wait, err;
+	int wait, err = tree_span(t, dir, &from, &until);
 
+	if (err)
+		return err;
 	if (!node_days(dir, &first, &last))
 		return -ESTALE;
-	wait = first == SEGMENT_UNDATED ? tree_wait_days(t, INT32_MIN, INT32_MAX)
-					: tree_wait_days(t, first, last);
+	wait = tree_wait_days(t, from, until);
 	if (wait == -EAGAIN)
 		return wait;
 	s = catalog_snapshot(t->catalog);
@@ -211,21 +214,32 @@ static int lookup_trailfs(struct tree *t, const char *name, uint64_t *ret_node, 
 
 static int lookup(struct tree *t, uint64_t parent, const char *name, uint64_t *ret_node, struct stat *ret)
 {
+	int err;
+
 	switch (node_kind(parent)) {
 	case NODE_FIXED:
 		if (parent == NODE_ROOT)
 			return lookup_root(t, name, ret_node, ret);
+		if (parent == NODE_BY_ID)
+			return tree_lookup_id(t, name, ret_node, ret);
 		return parent == NODE_TRAILFS ? lookup_trailfs(t, name, ret_node, ret) : -ENOTDIR;
 	case NODE_BUCKET:
 		return lookup_bucket(t, parent, name, ret_node, ret);
 	case NODE_FACET:
-		return lookup_value(t, parent, name, ret_node, ret);
+		/* A value may be called like that, and values are listed. */
+		err = lookup_value(t, parent, name, ret_node, ret);
+		return err == -ENOENT ? tree_lookup_rollup(t, parent, name, ret_node, ret) : err;
 	case NODE_YEARS:
 	case NODE_YEAR:
 	case NODE_MONTH:
-		return lookup_date(t, parent, name, ret_node, ret);
 	case NODE_DAY:
-		return lookup_event(t, parent, name, ret_node, ret);
+		err = tree_lookup_hidden(t, parent, name, ret_node, ret);
+		if (err == -ENOENT)
+			err = tree_lookup_rollup(t, parent, name, ret_node, ret);
+		if (err != -ENOENT)
+			return err;
+		return node_kind(parent) == NODE_DAY ? lookup_event(t, parent, name, ret_node, ret)
+						     : lookup_date(t, parent, name, ret_node, ret);
 	default:
 		return -ENOTDIR;
 	}

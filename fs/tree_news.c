@@ -2,7 +2,6 @@
  * What the kernel must drop after an object went away or was replaced: its own name, and the names of its
  * events in every view that was ever looked at.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "fs/tree_private.h"
@@ -31,65 +30,42 @@ static void drop_object(const struct dropping *x, const struct object *o)
 	x->drop(x->arg, len ? node_make(NODE_BUCKET, number) : (uint64_t)NODE_ROOT, name, 0);
 }
 
-static void drop_name(const struct dropping *x, uint32_t filter, uint32_t date, const char *name)
+/* A name in each directory of a day that it may be in. */
+struct name {
+	const struct dropping *of;
+	uint32_t date;
+	char text[NAME_STEM_MAX + 8];
+};
+
+static void drop_name(void *arg, uint32_t filter)
 {
-	x->drop(x->arg, node_dated(NODE_DAY, filter, date), name, 0);
-}
+	const struct name *x = arg;
 
-static void drop_value(
-	const struct dropping *x, enum facet f, struct value v, uint32_t date, const char *name)
-{
-	uint32_t filter;
-
-	/* A filter that is new now was never asked for, so the kernel holds nothing of it; interning it does
-	 * no harm. */
-	if (!view_filter(x->t->view, VIEW_ALL, f, v, &filter))
-		drop_name(x, filter, date, name);
-}
-
-static void drop_resources(
-	const struct dropping *x, const struct segment *s, uint32_t row, uint32_t date, const char *name)
-{
-	uint32_t n = segment_row_resources(s, row, NULL, 0);
-	uint32_t *code = malloc((n + 1u) * sizeof(*code));
-
-	if (!code)
-		return;
-	segment_row_resources(s, row, code, n);
-	for (uint32_t i = 0; i < n; i++)
-		drop_value(x, FACET_RESOURCE, segment_value(s, FACET_RESOURCE, code[i]), date, name);
-	free(code);
+	x->of->drop(x->of->arg, node_dated(NODE_DAY, filter, x->date), x->text, 0);
 }
 
 static void drop_event(const struct dropping *x, const struct news *news, uint32_t ordinal)
 {
 	const struct segment *s = news->part->seg;
-	uint32_t row = segment_row_of(s, news->place, ordinal), date = NODE_UNDATED;
+	uint32_t row = segment_row_of(s, news->place, ordinal);
 	uint32_t code = segment_row_code(s, FACET_EVENT, row);
-	int32_t day = tree_row_day(s, row);
-	char name[NAME_STEM_MAX + 8], spelled[36];
+	int32_t day = segment_day_of(s, row);
+	struct name name = {.of = x, .date = NODE_UNDATED};
+	char spelled[36];
 	int y, m, d;
 	size_t len;
 
 	x->drop(x->arg, 0, NULL, node_event(news->object->number, ordinal));
 	if (day != SEGMENT_UNDATED) {
 		day_to_date(day, &y, &m, &d);
-		date = node_date(y, m, d);
+		name.date = node_date(y, m, d);
 	}
 	len = name_of_event(segment_row_second(s, row),
 		code == SEGMENT_NO_CODE ? (struct value){0} : segment_value(s, FACET_EVENT, code),
-		segment_row_id(s, row, spelled), segment_row_hash(s, row), name);
-	memcpy(name + len, ".json", 6);
-	drop_name(x, VIEW_ALL, date, name);
-	for (int f = 0; f < FACET_COUNT; f++) {
-		if (f == FACET_RESOURCE) {
-			drop_resources(x, s, row, date, name);
-			continue;
-		}
-		code = segment_row_code(s, (enum facet)f, row);
-		if (code != SEGMENT_NO_CODE)
-			drop_value(x, (enum facet)f, segment_value(s, (enum facet)f, code), date, name);
-	}
+		segment_row_id(s, row, spelled), segment_row_hash(s, row), name.text);
+	memcpy(name.text + len, ".json", 6);
+	/* A filter that has no id was never asked for, so the kernel holds nothing of it. */
+	view_each_filter(x->t->view, s, row, day, drop_name, &name);
 }
 
 void tree_news(

@@ -1,6 +1,7 @@
 /*
- * What the parts of the tree share: tree.c (attributes), tree_lookup.c, tree_list.c, tree_read.c, tree_text.c
- * (README, ERRORS, status, metrics), tree_news.c.
+ * What the parts of the tree share: tree.c (attributes), tree_lookup.c, tree_hidden.c (names that are not
+ * listed), tree_rollup.c, tree_list.c, tree_read.c, tree_text.c (README, ERRORS, status, metrics),
+ * tree_news.c.
  */
 #ifndef FS_TREE_PRIVATE_H
 #define FS_TREE_PRIVATE_H
@@ -9,6 +10,7 @@
 
 #include "fs/bucket.h"
 #include "fs/node.h"
+#include "fs/rollup.h"
 #include "fs/store/keymap.h"
 #include "fs/tree.h"
 
@@ -65,7 +67,6 @@ struct event_at {
 
 /* 0; -ESTALE, -EAGAIN, ... (catalog_locate()). */
 int tree_find_event(struct tree *t, uint64_t node, struct event_at *ret);
-int32_t tree_row_day(const struct segment *s, uint32_t row);
 
 /* Attributes of what is at hand. */
 void tree_stat_event(struct tree *t, const struct part *p, uint32_t row, int32_t day, struct stat *ret);
@@ -75,6 +76,7 @@ int tree_stat_object(struct tree *t, const struct object *o, struct stat *ret);
 int tree_stat_fixed(struct tree *t, uint64_t node, struct stat *ret);
 
 /* Stable inode numbers: never 0 or 1. */
+#define TREE_INO_HASHED (1ull << 63) /* in all but those of events */
 uint64_t tree_ino_event(const struct segment *s, uint32_t row);
 uint64_t tree_ino_object(const struct object *o);
 uint64_t tree_ino_dir(struct tree *t, uint64_t node);
@@ -91,6 +93,18 @@ bool tree_reserved(const char *name);
  * the snapshot. */
 int tree_wait_days(struct tree *t, int32_t first, int32_t last);
 int tree_wait_listing(struct tree *t);
+/* The days that the events of a node with a filter can be of, for tree_wait_days(); undated ones may be in
+ * any object. -ENOENT: there can be none; -ESTALE: no such date. */
+int tree_span(struct tree *t, uint64_t node, int32_t *ret_first, int32_t *ret_last);
+
+/* tree_hidden.c: names that are never listed. -ENOENT: it is none. */
+int tree_lookup_hidden(struct tree *t, uint64_t dir, const char *name, uint64_t *ret_node, struct stat *ret);
+int tree_lookup_id(struct tree *t, const char *name, uint64_t *ret_node, struct stat *ret);
+
+/* tree_rollup.c. -ENOENT: a name is none of a rollup. */
+int tree_lookup_rollup(struct tree *t, uint64_t dir, const char *name, uint64_t *ret_node, struct stat *ret);
+int tree_stat_rollup(struct tree *t, uint64_t node, struct stat *ret);
+int tree_read_rollup(struct tree *t, uint64_t node, uint64_t offset, size_t size, struct tree_bytes *ret);
 
 /* What a call gives back for `err`: where a damaged segment of the index is the reason, it is dropped, and
  * -EAGAIN is given: its objects are read again. */
@@ -102,7 +116,7 @@ int tree_text_read(struct tree *t, uint64_t node, uint64_t offset, size_t size, 
 bool tree_has_errors(struct tree *t);
 /* All shown events and their pretty bytes; provisional while the index is not complete. */
 struct tree_totals tree_totals(struct tree *t);
-/* Newest event of a facet's directory. */
+/* Newest event of a facet's directory under VIEW_ALL. */
 int tree_facet_newest(struct tree *t, const struct snapshot *s, enum facet f, int64_t *ret);
 
 #endif

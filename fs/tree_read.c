@@ -220,6 +220,8 @@ int tree_read(struct tree *t, uint64_t node, uint64_t offset, size_t size, struc
 		o = catalog_object(t->catalog, node_object(node));
 		err = o ? read_object(t, o, offset, size, ret) : -ESTALE;
 		break;
+	case NODE_ROLLUP:
+		return tree_read_rollup(t, node, offset, size, ret);
 	default:
 		return -EISDIR;
 	}

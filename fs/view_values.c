@@ -9,8 +9,7 @@
 #include "fs/view_private.h"
 #include "render/name.h"
 
-#define NO_EVENT   (INT64_MIN + 1) /* sorts after EVENT_UNDATED, and no event has it */
-#define LONG_VALUE 84              /* bytes that a value must have for its name to be cut: 252 / 3 */
+#define LONG_VALUE 84 /* bytes that a value must have for its name to be cut: 252 / 3 */
 
 /* ---- values ---- */
 
@@ -25,86 +24,132 @@ static bool part_is_whole(struct view *v, const struct part *p)
 	return true;
 }
 
-/* newest[code] and has[code] from the rows of one day that count. */
-static int count_rows(
-	struct view *v, const struct part *p, struct segment_day d, enum facet f, int64_t *newest, bool *has)
+void view_ask(struct view *v, const struct snapshot *s, uint32_t filter, enum facet f, struct question *q)
 {
-	uint32_t few[64], *codes = few, room = 64;
-	int err = 0;
+	q->view = v;
+	q->snapshot = s;
+	q->facet = f;
+	view_spell_out(v, filter, &q->terms);
+	q->all = !q->terms.n && q->terms.undated && q->terms.from == RANGE_ALL.from &&
+		 q->terms.until == RANGE_ALL.until;
+}
 
-	for (uint32_t row = d.first; row < d.end; row++) {
-		int64_t time = view_row_time(p->seg, d.day, row);
-		uint32_t n = 1;
+int view_settled_day(const struct question *q, int32_t day, struct day **ret)
+{
+	if (!q->terms.by_account && (q->all || q->facet != FACET_ACCOUNT))
+		return 0;
+	return days_get(q->view->days, q->snapshot, day, ret);
+}
 
-		if (!part_row_live(p, row) || !days_admit(v->days, time))
+/* What is known of the values of one part. */
+struct counting {
+	int64_t *newest; /* by code */
+	bool *has;
+	uint32_t *rows;  /* room for those of a day */
+	uint32_t *codes; /* of a row */
+	uint32_t room;
+};
+
+/* The row's codes, to c->codes; *ret_n of them. 0, -ENOMEM. */
+static int row_codes(const struct segment *s, enum facet f, uint32_t row, struct counting *c, uint32_t *ret_n)
+{
+	uint32_t n, *more;
+
+	if (f != FACET_RESOURCE) {
+		c->codes[0] = segment_row_code(s, f, row);
+		*ret_n = c->codes[0] != SEGMENT_NO_CODE;
+		return 0;
+	}
+	n = segment_row_resources(s, row, c->codes, c->room);
+	if (n > c->room) {
+		more = reallocarray(c->codes, n, sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		c->codes = more;
+		c->room = n;
+		segment_row_resources(s, row, c->codes, n);
+	}
+	*ret_n = n;
+	return 0;
+}
+
+/* Counts the rows of one day that pass. */
+static int count_rows(const struct question *q, const struct part *p, struct segment_day d,
+	const uint32_t *code, struct counting *c)
+{
+	uint32_t n = view_select(&q->terms, p->seg, code, d.first, d.end, c->rows), n_codes;
+	const struct slice *shown;
+	struct day *settled = NULL;
+	int err = n ? view_settled_day(q, d.day, &settled) : 0;
+
+	shown = settled ? view_slice(settled, p) : NULL;
+	for (uint32_t i = 0; i < n && !err; i++) {
+		int64_t time = view_row_time(p->seg, d.day, c->rows[i]);
+
+		if (!view_row_counts(q->view, p, shown, d.day, c->rows[i]))
 			continue;
-		if (f == FACET_RESOURCE) {
-			n = segment_row_resources(p->seg, row, codes, room);
-			if (n > room) {
-				uint32_t *more = malloc(n * sizeof(*more));
+		err = row_codes(p->seg, q->facet, c->rows[i], c, &n_codes);
+		for (uint32_t k = 0; k < n_codes && !err; k++) {
+			uint32_t at = c->codes[k];
 
-				if (!more) {
-					err = -ENOMEM;
-					break;
-				}
-				if (codes != few)
-					free(codes);
-				codes = more;
-				room = n;
-				segment_row_resources(p->seg, row, codes, room);
-			}
-		} else {
-			codes[0] = segment_row_code(p->seg, f, row);
-			n = codes[0] != SEGMENT_NO_CODE;
-		}
-		for (uint32_t i = 0; i < n; i++) {
-			newest[codes[i]] = has[codes[i]] && newest[codes[i]] > time ? newest[codes[i]] : time;
-			has[codes[i]] = true;
+			c->newest[at] = c->has[at] && c->newest[at] > time ? c->newest[at] : time;
+			c->has[at] = true;
 		}
 	}
-	if (codes != few)
-		free(codes);
+	day_unref(settled);
 	return err;
 }
 
 /* The values of one part with their newest events, the slow way: by its rows. */
 static int values_by_rows(
-	struct view *v, const struct part *p, enum facet f, struct view_value *out, size_t *ret_n)
+	const struct question *q, const struct part *p, struct view_value *out, size_t *ret_n)
 {
-	uint32_t n = segment_values(p->seg, f);
-	int64_t *newest = malloc((n + 1u) * sizeof(*newest));
-	bool *has = calloc(n + 1u, sizeof(*has));
-	int err = newest && has ? 0 : -ENOMEM;
+	uint32_t n = segment_values(p->seg, q->facet), code[VIEW_TERMS_MAX];
+	struct counting c = {.room = 16};
 	size_t found = 0;
+	int err = 0;
 
-	for (uint32_t i = 0; i < segment_days(p->seg) && !err; i++)
-		err = count_rows(v, p, segment_day(p->seg, i), f, newest, has);
-	for (uint32_t code = 0; code < n && !err; code++)
-		if (has[code])
-			out[found++] = (struct view_value){segment_value(p->seg, f, code), newest[code]};
-	free(newest);
-	free(has);
-	if (!err)
-		*ret_n = found;
+	*ret_n = 0;
+	if (view_is_never(&q->terms) || !view_codes(&q->terms, p->seg, code))
+		return 0;
+	c.newest = malloc((n + 1u) * sizeof(*c.newest));
+	c.has = calloc(n + 1u, sizeof(*c.has));
+	c.rows = malloc((view_most_rows(p->seg) + 1u) * sizeof(*c.rows));
+	c.codes = malloc(c.room * sizeof(*c.codes));
+	if (!c.newest || !c.has || !c.rows || !c.codes)
+		err = -ENOMEM;
+	for (uint32_t i = 0; i < segment_days(p->seg) && !err; i++) {
+		struct segment_day d = segment_day(p->seg, i);
+
+		if (view_clip(&q->terms, p->seg, &d))
+			err = count_rows(q, p, d, code, &c);
+	}
+	for (uint32_t i = 0; i < n && !err; i++)
+		if (c.has[i])
+			out[found++] = (struct view_value){segment_value(p->seg, q->facet, i), c.newest[i]};
+	free(c.newest);
+	free(c.has);
+	free(c.rows);
+	free(c.codes);
+	*ret_n = found;
 	return err;
 }
 
 /* One part's values, sorted, to out. */
-static int part_values(
-	struct view *v, const struct part *p, enum facet f, struct view_value *out, size_t *ret_n)
+static int part_values(const struct question *q, const struct part *p, struct view_value *out, size_t *ret_n)
 {
-	uint32_t n = segment_values(p->seg, f);
+	uint32_t n = segment_values(p->seg, q->facet);
 
-	if (!part_is_whole(v, p))
-		return values_by_rows(v, p, f, out, ret_n);
+	if (!q->all || !part_is_whole(q->view, p))
+		return values_by_rows(q, p, out, ret_n);
 	for (uint32_t code = 0; code < n; code++)
 		out[code] = (struct view_value){
-			segment_value(p->seg, f, code), segment_value_newest(p->seg, f, code)};
+			segment_value(p->seg, q->facet, code), segment_value_newest(p->seg, q->facet, code)};
 	*ret_n = n;
 	return 0;
 }
 
-static int value_order(struct value a, struct value b)
+int view_value_order(struct value a, struct value b)
 {
 	int order = memcmp(a.p, b.p, a.len < b.len ? a.len : b.len);
 
@@ -118,7 +163,7 @@ static size_t merge_values(
 	size_t i = 0, j = 0, k = 0;
 
 	while (i < n && j < m) {
-		int order = value_order(a[i].value, b[j].value);
+		int order = view_value_order(a[i].value, b[j].value);
 
 		out[k] = order <= 0 ? a[i] : b[j];
 		if (!order && b[j].newest > out[k].newest)
@@ -135,26 +180,25 @@ static size_t merge_values(
 }
 
 /* Merges the runs of parts lo..hi into *ret, halving: every value is moved a logarithmic number of times. */
-static int gather_values(struct view *v, const struct snapshot *s, size_t lo, size_t hi, enum facet f,
-	struct view_value **ret, size_t *ret_n)
+static int gather_values(
+	const struct question *q, size_t lo, size_t hi, struct view_value **ret, size_t *ret_n)
 {
+	struct part *const *part = q->snapshot->part;
 	struct view_value *a = NULL, *b = NULL, *out;
 	size_t n = 0, m = 0;
 	int err;
 
 	if (hi - lo <= 1) {
-		n = hi > lo ? segment_values(s->part[lo]->seg, f) : 0;
+		n = hi > lo ? segment_values(part[lo]->seg, q->facet) : 0;
 		out = malloc((n + 1) * sizeof(*out));
-		err = !out ? -ENOMEM : n ? part_values(v, s->part[lo], f, out, &n) : 0;
-		if (!err && n && segment_is_bad(s->part[lo]->seg))
-			err = -EBADMSG;
+		err = !out ? -ENOMEM : n ? part_values(q, part[lo], out, &n) : 0;
 	} else {
 		size_t mid = lo + (hi - lo) / 2;
 
 		out = NULL;
-		err = gather_values(v, s, lo, mid, f, &a, &n);
+		err = gather_values(q, lo, mid, &a, &n);
 		if (!err)
-			err = gather_values(v, s, mid, hi, f, &b, &m);
+			err = gather_values(q, mid, hi, &b, &m);
 		if (!err && !(out = malloc((n + m + 1) * sizeof(*out))))
 			err = -ENOMEM;
 		if (!err)
@@ -171,130 +215,23 @@ static int gather_values(struct view *v, const struct snapshot *s, size_t lo, si
 	return 0;
 }
 
-/* ---- values of by-account ---- */
-
-/* A run of rows of one part and day in which an account may be. */
-struct account_rows {
-	int32_t day;
-	struct part *part;
-	struct segment_day at;
-	uint32_t code;
-};
-
-static int newest_first(const void *a, const void *b)
-{
-	const struct account_rows *x = a, *y = b;
-
-	return x->day > y->day ? -1 : x->day < y->day;
-}
-
-/* Where an account may be, newest day first; *ret is yours. */
-static int find_account_rows(
-	const struct snapshot *s, struct value account, struct account_rows **ret, size_t *ret_n)
-{
-	struct account_rows *x;
-	size_t room = 0, n = 0;
-
-	for (size_t i = 0; i < s->n; i++)
-		room += segment_days(s->part[i]->seg);
-	x = malloc((room + 1) * sizeof(*x));
-	if (!x)
-		return -ENOMEM;
-	for (size_t i = 0; i < s->n; i++) {
-		const struct segment *seg = s->part[i]->seg;
-		uint32_t code = segment_find_value(seg, FACET_ACCOUNT, account);
-
-		for (uint32_t j = 0; code != SEGMENT_NO_CODE && j < segment_days(seg); j++) {
-			struct segment_day d = segment_day(seg, j);
-
-			x[n++] = (struct account_rows){d.day, s->part[i], d, code};
-		}
-	}
-	qsort(x, n, sizeof(*x), newest_first);
-	*ret = x;
-	*ret_n = n;
-	return 0;
-}
-
-/* The newest row among those of one day that is shown. */
-static int64_t newest_shown(const struct account_rows *x, const struct day *d, int64_t newest)
-{
-	const struct slice *slice = view_slice(d, x->part);
-
-	/* Rows of a day are in the order of time. */
-	for (uint32_t row = x->at.end; slice && row-- > x->at.first;)
-		if (slice_shows(slice, row) &&
-			segment_row_code(x->part->seg, FACET_ACCOUNT, row) == x->code) {
-			int64_t time = view_row_time(x->part->seg, x->day, row);
-
-			return newest == NO_EVENT || time > newest ? time : newest;
-		}
-	return newest;
-}
-
-/*
- * The newest shown event of an account, or NO_EVENT. Of two equal records only one is shown, and their
- * accounts may come from two keys, so the settled days are asked; the newest day mostly knows.
- */
-static int account_newest(struct view *v, const struct snapshot *s, struct value account, int64_t *ret_newest)
-{
-	struct account_rows *x;
-	int64_t newest = NO_EVENT;
-	struct day *d = NULL;
-	size_t n;
-	int err = find_account_rows(s, account, &x, &n);
-
-	if (err)
-		return err;
-	for (size_t i = 0; i < n && !err; i++) {
-		if (i && x[i].day != x[i - 1].day) {
-			if (newest != NO_EVENT)
-				break;
-			day_unref(d);
-			d = NULL;
-		}
-		if (!d)
-			err = days_get(v->days, s, x[i].day, &d);
-		if (!err)
-			newest = newest_shown(&x[i], d, newest);
-	}
-	day_unref(d);
-	free(x);
-	*ret_newest = newest;
-	return err;
-}
-
-/* Leaves out what no shown event has. */
-static int settle_accounts(struct view *v, const struct snapshot *s, struct view_value *x, size_t *n)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < *n; i++) {
-		int64_t newest;
-		int err = account_newest(v, s, x[i].value, &newest);
-
-		if (err)
-			return err;
-		if (newest != NO_EVENT)
-			x[kept++] = (struct view_value){x[i].value, newest};
-	}
-	*n = kept;
-	return 0;
-}
-
 /* ---- values, asked for ---- */
 
-int view_values(
-	struct view *v, const struct snapshot *s, enum facet f, struct view_value **ret, size_t *ret_n)
+int view_values(struct view *v, const struct snapshot *s, uint32_t filter, enum facet f,
+	struct view_value **ret, size_t *ret_n)
 {
+	struct question q;
 	struct view_value *x;
 	size_t n;
-	int err = gather_values(v, s, 0, s->n, f, &x, &n);
+	int err;
 
+	view_ask(v, s, filter, f, &q);
+	err = gather_values(&q, 0, s->n, &x, &n);
 	if (err)
 		return err;
-	if (f == FACET_ACCOUNT)
-		err = settle_accounts(v, s, x, &n);
+	err = view_trusted(s, 0);
+	if (!err && q.all && f == FACET_ACCOUNT)
+		err = view_settle_accounts(v, s, x, &n);
 	if (err) {
 		free(x);
 		return err;
@@ -306,23 +243,23 @@ int view_values(
 
 /* The newest event of a code in a part; false where none counts. */
 static int code_newest(
-	struct view *v, const struct part *p, enum facet f, uint32_t code, bool *ret_has, int64_t *ret_newest)
+	const struct question *q, const struct part *p, uint32_t code, bool *ret_has, int64_t *ret_newest)
 {
 	struct view_value *all;
-	struct value wanted = segment_value(p->seg, f, code);
+	struct value wanted = segment_value(p->seg, q->facet, code);
 	size_t n = 0;
 	int err;
 
 	*ret_has = false;
-	if (part_is_whole(v, p)) {
+	if (part_is_whole(q->view, p)) {
 		*ret_has = true;
-		*ret_newest = segment_value_newest(p->seg, f, code);
+		*ret_newest = segment_value_newest(p->seg, q->facet, code);
 		return 0;
 	}
-	all = malloc((segment_values(p->seg, f) + 1u) * sizeof(*all));
-	err = all ? part_values(v, p, f, all, &n) : -ENOMEM;
+	all = malloc((segment_values(p->seg, q->facet) + 1u) * sizeof(*all));
+	err = all ? part_values(q, p, all, &n) : -ENOMEM;
 	for (size_t i = 0; i < n && !err && !*ret_has; i++)
-		if (!value_order(all[i].value, wanted)) {
+		if (!view_value_order(all[i].value, wanted)) {
 			*ret_has = true;
 			*ret_newest = all[i].newest;
 		}
@@ -344,38 +281,107 @@ static uint32_t find_cut_name(const struct segment *s, enum facet f, const char 
 	return SEGMENT_NO_CODE;
 }
 
-int view_find_value(struct view *v, const struct snapshot *s, enum facet f, const char *name, size_t len,
-	struct view_value *ret)
+/* A name of a value, read. */
+struct named {
+	const char *name;
+	size_t len;
+	enum name_says says;
+	struct value raw; /* NAME_VALUE */
+};
+
+static uint32_t find_code(const struct segment *s, enum facet f, const struct named *x)
 {
-	char raw[NAME_LEN_MAX + 1];
-	size_t raw_len = 0;
-	enum name_says says = len <= NAME_LEN_MAX ? name_read(name, len, raw, &raw_len) : NAME_NONE;
+	return x->says == NAME_VALUE ? segment_find_value(s, f, x->raw)
+				     : find_cut_name(s, f, x->name, x->len);
+}
+
+/* Among all events, part by part. */
+static int find_among_all(const struct question *q, const struct named *name, struct view_value *ret)
+{
+	const struct snapshot *s = q->snapshot;
 	bool found = false;
 	int err = 0;
 
-	if (says == NAME_NONE)
-		return -ENOENT;
 	for (size_t i = 0; i < s->n && !err; i++) {
-		const struct segment *seg = s->part[i]->seg;
-		uint32_t code = says == NAME_VALUE
-					? segment_find_value(seg, f, (struct value){raw, (uint32_t)raw_len})
-					: find_cut_name(seg, f, name, len);
+		uint32_t code = find_code(s->part[i]->seg, q->facet, name);
 		int64_t newest = EVENT_UNDATED;
 		bool has;
 
-		if (code != SEGMENT_NO_CODE)
-			err = code_newest(v, s->part[i], f, code, &has, &newest);
-		if (segment_is_bad(seg))
-			err = -EBADMSG;
-		if (err || code == SEGMENT_NO_CODE || !has)
+		if (code == SEGMENT_NO_CODE)
+			continue;
+		err = code_newest(q, s->part[i], code, &has, &newest);
+		if (err || !has)
 			continue;
 		if (!found || newest > ret->newest)
-			*ret = (struct view_value){segment_value(seg, f, code), newest};
+			*ret = (struct view_value){segment_value(s->part[i]->seg, q->facet, code), newest};
 		found = true;
 	}
-	if (!err && found && f == FACET_ACCOUNT) {
-		err = account_newest(v, s, ret->value, &ret->newest);
-		found = !err && ret->newest != NO_EVENT;
+	if (!err && found && q->facet == FACET_ACCOUNT) {
+		err = view_account_newest(q->view, s, ret->value, &ret->newest);
+		found = !err && ret->newest != VIEW_NO_EVENT;
 	}
 	return err ? err : found ? 0 : -ENOENT;
+}
+
+/* Puts facet = value into the terms, in the place of another value that an event cannot have besides. *ret:
+ * there was one. */
+static int put_term(struct terms *t, enum facet f, struct value value, bool *ret)
+{
+	size_t i = 0;
+
+	while (i < t->n &&
+		(t->at[i].facet != f || (f == FACET_RESOURCE && view_value_order(t->at[i].value, value))))
+		i++;
+	if (i == VIEW_TERMS_MAX)
+		return -ENAMETOOLONG;
+	*ret = i < t->n && view_value_order(t->at[i].value, value);
+	t->at[i] = (struct term){f, value};
+	t->n += i == t->n;
+	t->by_account |= f == FACET_ACCOUNT;
+	return 0;
+}
+
+/* Under a filter, by its days. */
+static int find_below(struct question *q, const struct named *name, struct view_value *ret)
+{
+	const struct snapshot *s = q->snapshot;
+	struct view_days *d;
+	uint32_t code = SEGMENT_NO_CODE;
+	bool contrary;
+	size_t i = 0;
+	int err;
+
+	for (; i < s->n && code == SEGMENT_NO_CODE; i++)
+		code = find_code(s->part[i]->seg, q->facet, name);
+	if (code == SEGMENT_NO_CODE)
+		return -ENOENT;
+	ret->value = segment_value(s->part[i - 1]->seg, q->facet, code);
+	err = put_term(&q->terms, q->facet, ret->value, &contrary);
+	if (!err)
+		err = view_make_days(q->view, s, &q->terms, &d);
+	if (err)
+		return err;
+	err = d->n ? 0 : -ENOENT;
+	ret->newest = EVENT_UNDATED;
+	if (d->n && d->day[d->n - 1].day != SEGMENT_UNDATED && !contrary)
+		ret->newest = (int64_t)d->day[d->n - 1].day * VIEW_DAY_SECONDS + d->day[d->n - 1].newest;
+	view_days_unref(d);
+	return err;
+}
+
+int view_find_value(struct view *v, const struct snapshot *s, uint32_t filter, enum facet f, const char *name,
+	size_t len, struct view_value *ret)
+{
+	char raw[NAME_LEN_MAX + 1];
+	size_t raw_len = 0;
+	struct named x = {.name = name, .len = len, .says = NAME_NONE};
+	struct question q;
+
+	if (len <= NAME_LEN_MAX)
+		x.says = name_read(name, len, raw, &raw_len);
+	if (x.says == NAME_NONE)
+		return -ENOENT;
+	x.raw = (struct value){raw, (uint32_t)raw_len};
+	view_ask(v, s, filter, f, &q);
+	return view_trusted(s, q.all ? find_among_all(&q, &x, ret) : find_below(&q, &x, ret));
 }

@@ -52,6 +52,7 @@ struct entry {
 	uint32_t number;
 	uint64_t form; /* FORM_*, or the number of a piece */
 	enum entry_state state;
+	bool many;         /* came by reader_load() */
 	bool taken;        /* its blob or its failure */
 	struct blob *blob; /* READY */
 	int error;         /* FAILED */
@@ -68,6 +69,12 @@ LIST_HEAD(bucket, entry);
 STAILQ_HEAD(queue, entry);
 TAILQ_HEAD(use, entry);
 
+/* READY and FAILED entries. */
+struct held {
+	struct use use; /* the last used first */
+	uint64_t max, bytes, mapped, n;
+};
+
 struct reader {
 	struct source *source;
 	struct cache *spill;
@@ -80,9 +87,8 @@ struct reader {
 	pthread_cond_t work, came;
 	int refusal; /* what calls return; 0: serving */
 	struct queue queue;
-	struct use use; /* the last used first */
-	uint64_t kept;  /* entries in use */
-	uint64_t mapped;
+	struct held held[2]; /* what was asked for one by one, and by reader_load(), so that a long run of the
+				one does not drive out the other */
 	struct reader_stats stats;
 	struct bucket bucket[BUCKETS];
 };
@@ -149,29 +155,42 @@ static uint64_t mapped_of(const struct entry *e)
 
 static void keep(struct reader *r, struct entry *e)
 {
-	TAILQ_INSERT_HEAD(&r->use, e, in_use);
-	r->kept++;
-	r->stats.held += e->blob ? blob_held(e->blob) : 0;
-	r->mapped += mapped_of(e);
+	struct held *h = &r->held[e->many];
+
+	TAILQ_INSERT_HEAD(&h->use, e, in_use);
+	h->n++;
+	h->bytes += e->blob ? blob_held(e->blob) : 0;
+	h->mapped += mapped_of(e);
 }
 
 static void unkeep(struct reader *r, struct entry *e)
 {
-	TAILQ_REMOVE(&r->use, e, in_use);
-	r->kept--;
-	r->stats.held -= e->blob ? blob_held(e->blob) : 0;
-	r->mapped -= mapped_of(e);
+	struct held *h = &r->held[e->many];
+
+	TAILQ_REMOVE(&h->use, e, in_use);
+	h->n--;
+	h->bytes -= e->blob ? blob_held(e->blob) : 0;
+	h->mapped -= mapped_of(e);
 }
 
-/* Drops entries until `times` the limits are met, but never `spare`. */
+static void touch(struct reader *r, struct entry *e)
+{
+	struct held *h = &r->held[e->many];
+
+	TAILQ_REMOVE(&h->use, e, in_use);
+	TAILQ_INSERT_HEAD(&h->use, e, in_use);
+}
+
+/* Drops entries of one kind until `times` the limits are met, but never `spare`. */
 static void drop(
 	struct reader *r, const struct entry *spare, unsigned times, bool untaken, struct use *dropped)
 {
-	struct entry *e = TAILQ_LAST(&r->use, use), *before;
+	const struct held *h = &r->held[spare->many];
+	struct entry *e = TAILQ_LAST(&h->use, use), *before;
 
 	for (; e; e = before) {
-		bool full = r->stats.held + r->kept * ENTRY_COST > (uint64_t)READER_HELD_MAX * times;
-		bool full_mapped = r->mapped > MAPPED_MAX * times;
+		bool full = h->bytes + h->n * ENTRY_COST > h->max * times;
+		bool full_mapped = h->mapped > MAPPED_MAX * times;
 
 		if (!full && !full_mapped)
 			return;
@@ -218,14 +237,13 @@ static void fetched(void *arg, size_t i, int error, char *data, size_t len, cons
 	pthread_mutex_unlock(&r->mutex);
 }
 
-/* *ret: a blob of the stored bytes, or of what they inflate to. */
-static int load_once(struct reader *r, struct entry *e, struct blob **ret, char reason[BLOB_REASON_MAX])
+/* Waits until the source is done with an entry. *ret: a blob of the stored bytes, or of what they inflate to.
+ */
+static int take_whole(struct reader *r, struct entry *e, struct blob **ret, char reason[BLOB_REASON_MAX])
 {
 	char *raw;
 	int error;
 
-	e->came = false;
-	source_fetch(r->source, &e->o, 1, fetched, e);
 	pthread_mutex_lock(&r->mutex);
 	while (!e->came)
 		pthread_cond_wait(&r->came, &r->mutex);
@@ -245,25 +263,38 @@ static int load_once(struct reader *r, struct entry *e, struct blob **ret, char 
 	return error;
 }
 
+static void start(struct reader *r, struct entry *e)
+{
+	e->came = false;
+	source_fetch(r->source, &e->o, 1, fetched, e);
+}
+
 /* Who asks knows of the object that it is no damaged one: what comes damaged is no true copy, and is not
  * kept.
  */
-static int load_whole(struct reader *r, struct entry *e, struct blob **ret, char reason[BLOB_REASON_MAX])
+static int take_true(struct reader *r, struct entry *e, struct blob **ret, char reason[BLOB_REASON_MAX])
 {
-	int error = load_once(r, e, ret, reason);
+	int error = take_whole(r, e, ret, reason);
 
-	for (unsigned n = 1; error == -EBADMSG && source_doubt(r->source, &e->o) && n < FETCHES_MAX; n++)
-		error = load_once(r, e, ret, reason);
+	for (unsigned n = 1; error == -EBADMSG && source_doubt(r->source, &e->o) && n < FETCHES_MAX; n++) {
+		start(r, e);
+		error = take_whole(r, e, ret, reason);
+	}
 	return error;
 }
 
-static int load_decoded(struct reader *r, struct entry *e, struct blob **ret, char reason[BLOB_REASON_MAX])
+/* The same in the form that is wanted. */
+static int take(struct reader *r, struct entry *e, struct blob **ret, char reason[BLOB_REASON_MAX])
 {
 	struct blob *whole;
-	int error = load_whole(r, e, &whole, reason);
+	int error = take_true(r, e, &whole, reason);
 
 	if (error)
 		return error;
+	if (!(e->form & FORM_DECODED)) {
+		*ret = whole;
+		return 0;
+	}
 	error = ingest_text(whole, true, ret);
 	blob_unref(whole);
 	return error;
@@ -290,20 +321,25 @@ static int load_piece(struct reader *r, struct entry *e, struct blob **ret)
 	return *ret ? 0 : -ENOMEM;
 }
 
+static void say_failed(const struct entry *e, int error, const char *reason)
+{
+	if (error && error != -ECANCELED)
+		log_warning("cannot read %s: %s", e->key, *reason ? reason : strerrordesc_np(-error));
+}
+
 static int load(struct reader *r, struct entry *e, struct blob **ret)
 {
 	char reason[BLOB_REASON_MAX] = "";
 	int error;
 
 	e->raw_len = 0;
-	if (!(e->form & FORM_WHOLE))
+	if (e->form & FORM_WHOLE) {
+		start(r, e);
+		error = take(r, e, ret, reason);
+	} else {
 		error = load_piece(r, e, ret);
-	else if (e->form & FORM_DECODED)
-		error = load_decoded(r, e, ret, reason);
-	else
-		error = load_whole(r, e, ret, reason);
-	if (error && error != -ECANCELED)
-		log_warning("cannot read %s: %s", e->key, *reason ? reason : strerrordesc_np(-error));
+	}
+	say_failed(e, error, reason);
 	return error;
 }
 
@@ -323,6 +359,7 @@ static void settle(struct reader *r, struct entry *e, int error, struct blob *bl
 	keep(r, e);
 	drop(r, e, 1, false, dropped);
 	drop(r, e, 2, true, dropped);
+	pthread_cond_broadcast(&r->came);
 }
 
 static void *run(void *arg)
@@ -389,8 +426,7 @@ static int ask(
 	e->taken = true;
 	if (e->state == FAILED)
 		return e->error;
-	TAILQ_REMOVE(&r->use, e, in_use);
-	TAILQ_INSERT_HEAD(&r->use, e, in_use);
+	touch(r, e);
 	*ret = blob_ref(e->blob);
 	return 0;
 }
@@ -422,12 +458,156 @@ int reader_get_piece(struct reader *r, uint32_t number, const struct source_obje
 	return error;
 }
 
+/* ---- many at once ---- */
+
+/* One reader_load(). */
+struct batch {
+	size_t n;
+	struct entry **mine;  /* by place among the wants: to be loaded here; else NULL */
+	struct entry **asked; /* those of mine that the source was asked for, in its order */
+	struct source_object *o;
+};
+
+static void fetched_of_batch(void *arg, size_t i, int error, char *data, size_t len, const char *reason)
+{
+	struct batch *b = arg;
+
+	fetched(b->asked[i], 0, error, data, len, reason);
+}
+
+static uint64_t form_of(const struct reader_want *w)
+{
+	return (w->gunzip ? FORM_INFLATED : FORM_WHOLE) | (w->decoded ? FORM_DECODED : 0);
+}
+
+/* One of the wants, with the lock held: 0: *ret is there; -EAGAIN: it is being loaded, by the caller where
+ * *ret_mine is set; else why it cannot be had. */
+static int want_one(struct reader *r, const struct reader_want *w, struct blob **ret, struct entry **ret_mine)
+{
+	struct entry *e = find(r, w->number, form_of(w), w->o);
+
+	if (r->refusal)
+		return r->refusal;
+	if (e && (e->state == QUEUED || e->state == RUNNING))
+		return -EAGAIN;
+	if (e && e->state == FAILED && failure_holds(e)) {
+		e->taken = true;
+		return e->error;
+	}
+	if (e && e->state == READY) {
+		e->taken = true;
+		touch(r, e);
+		*ret = blob_ref(e->blob);
+		return 0;
+	}
+	if (e)
+		unkeep(r, e);
+	else
+		e = add(r, w->number, form_of(w), w->o);
+	if (!e)
+		return -ENOMEM;
+	e->state = RUNNING;
+	e->taken = e->many = true;
+	e->came = false;
+	e->raw_len = 0;
+	*ret_mine = e;
+	return -EAGAIN;
+}
+
+/* Loads those that nobody else loads: every one of them is settled, whatever happens. */
+static int load_mine(struct reader *r, struct batch *b, size_t n, struct blob **ret)
+{
+	struct use dropped = TAILQ_HEAD_INITIALIZER(dropped);
+	int first = 0;
+
+	if (b->n)
+		source_fetch(r->source, b->o, b->n, fetched_of_batch, b);
+	for (size_t i = 0; i < n; i++) {
+		char reason[BLOB_REASON_MAX] = "";
+		struct entry *e = b->mine[i];
+		int error;
+
+		if (!e)
+			continue;
+		error = take(r, e, &ret[i], reason);
+		say_failed(e, error, reason);
+		first = first ? first : error;
+		pthread_mutex_lock(&r->mutex);
+		if (!error)
+			blob_ref(ret[i]);
+		settle(r, e, error, ret[i], &dropped);
+		pthread_mutex_unlock(&r->mutex);
+		free_dropped(&dropped);
+	}
+	return first;
+}
+
+/* Waits for those that somebody else loads. One that has gone again meanwhile is loaded here. */
+static int await_others(struct reader *r, const struct reader_want *want, size_t n, struct blob **ret)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < n && !error; i++) {
+		struct entry *mine = NULL;
+		struct batch b = {.n = 1, .mine = &mine, .asked = &mine, .o = NULL};
+		struct source_object o;
+
+		if (ret[i])
+			continue;
+		pthread_mutex_lock(&r->mutex);
+		while ((error = want_one(r, &want[i], &ret[i], &mine)) == -EAGAIN && !mine)
+			pthread_cond_wait(&r->came, &r->mutex);
+		pthread_mutex_unlock(&r->mutex);
+		if (!mine)
+			continue;
+		o = mine->o;
+		b.o = &o;
+		error = load_mine(r, &b, 1, &ret[i]);
+	}
+	return error;
+}
+
+int reader_load(struct reader *r, const struct reader_want *want, size_t n, struct blob **ret)
+{
+	struct batch b = {.mine = calloc(n + 1, sizeof(struct entry *)),
+		.asked = calloc(n + 1, sizeof(struct entry *)),
+		.o = calloc(n + 1, sizeof(*b.o))};
+	int error = b.mine && b.asked && b.o ? 0 : -ENOMEM, failed;
+
+	memset(ret, 0, n * sizeof(struct blob *));
+	pthread_mutex_lock(&r->mutex);
+	for (size_t i = 0; i < n && !error; i++) {
+		error = want_one(r, &want[i], &ret[i], &b.mine[i]);
+		error = error == -EAGAIN ? 0 : error;
+		if (!b.mine[i])
+			continue;
+		b.asked[b.n] = b.mine[i];
+		b.o[b.n++] = b.mine[i]->o;
+	}
+	pthread_mutex_unlock(&r->mutex);
+	if (b.n) {
+		failed = load_mine(r, &b, n, ret);
+		error = error ? error : failed;
+	}
+	if (!error)
+		error = await_others(r, want, n, ret);
+	for (size_t i = 0; i < n && error; i++) {
+		blob_unref(ret[i]);
+		ret[i] = NULL;
+	}
+	free(b.mine);
+	free(b.asked);
+	free(b.o);
+	return error;
+}
+
 struct reader_stats reader_stats(struct reader *r)
 {
 	struct reader_stats stats;
 
 	pthread_mutex_lock(&r->mutex);
 	stats = r->stats;
+	stats.held = r->held[0].bytes + r->held[1].bytes;
 	pthread_mutex_unlock(&r->mutex);
 	return stats;
 }
@@ -449,7 +629,10 @@ int reader_new(
 	pthread_cond_init(&r->work, NULL);
 	pthread_cond_init(&r->came, NULL);
 	STAILQ_INIT(&r->queue);
-	TAILQ_INIT(&r->use);
+	TAILQ_INIT(&r->held[0].use);
+	TAILQ_INIT(&r->held[1].use);
+	r->held[0].max = READER_HELD_MAX;
+	r->held[1].max = READER_MANY_MAX;
 	for (size_t i = 0; i < BUCKETS; i++)
 		LIST_INIT(&r->bucket[i]);
 	*ret = r;
@@ -479,6 +662,7 @@ void reader_stop(struct reader *r)
 	pthread_mutex_lock(&r->mutex);
 	r->refusal = -ECANCELED;
 	pthread_cond_broadcast(&r->work);
+	pthread_cond_broadcast(&r->came);
 	pthread_mutex_unlock(&r->mutex);
 	source_cancel(r->source);
 	while (r->n_threads > 0)

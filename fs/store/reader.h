@@ -13,6 +13,7 @@
 #include "fs/store/blob.h"
 
 #define READER_HELD_MAX (64u << 20)
+#define READER_MANY_MAX (32u << 20) /* besides, of what reader_load() brought */
 
 struct reader;
 
@@ -41,6 +42,18 @@ int reader_get(struct reader *r, uint32_t number, const struct source_object *o,
  */
 int reader_get_piece(struct reader *r, uint32_t number, const struct source_object *o, uint64_t offset,
 	struct blob **ret, uint64_t *ret_start);
+
+/*
+ * Many objects at once, for threads that may wait: asked of the source together, inflated by the caller's
+ * thread, kept like the others. ret gets n blobs (unref them). The first error of any of them otherwise, and
+ * no blob. Wants are different objects.
+ */
+struct reader_want {
+	uint32_t number;
+	const struct source_object *o;
+	bool gunzip, decoded;
+};
+int reader_load(struct reader *r, const struct reader_want *want, size_t n, struct blob **ret);
 
 struct reader_stats {
 	uint64_t fetched, fetched_bytes, failed; /* objects and pieces, since the start */

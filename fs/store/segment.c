@@ -84,6 +84,19 @@ bool segment_find_day(const struct segment *s, int32_t day, struct segment_day *
 	return true;
 }
 
+int32_t segment_day_of(const struct segment *s, uint32_t row)
+{
+	uint32_t low = 0, high = s->head->days;
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		if (s->day[middle].end <= row)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return s->day[low].day;
+}
+
 uint32_t segment_row_second(const struct segment *s, uint32_t row)
 {
 	if (!segment_good(s, GROUP_TIMES))
@@ -155,6 +168,51 @@ struct value segment_row_id(const struct segment *s, uint32_t row, char buf[36])
 	default:
 		return (struct value){NULL, 0};
 	}
+}
+
+/* The first row from `first` on with these 16 bytes, of that kind. */
+static uint32_t find_guid(const struct segment *s, const uint8_t id[16], uint32_t first)
+{
+	uint64_t low, high;
+	memcpy(&low, id, 8);
+	memcpy(&high, id + 8, 8);
+	for (uint32_t row = first; row < s->head->rows; row++) {
+		uint64_t is;
+		memcpy(&is, s->id[row], 8);
+		if (is != low)
+			continue;
+		memcpy(&is, s->id[row] + 8, 8);
+		if (is == high && column_get(&s->id_kind, row) == ID_GUID)
+			return row;
+	}
+	return s->head->rows;
+}
+
+uint32_t segment_find_id(const struct segment *s, struct value id, uint32_t first)
+{
+	uint8_t guid[16];
+	char spelled[36];
+	/* Then there is no section of IDs. */
+	if (s->id_kind.width == 0 && s->id_kind.base == ID_NONE)
+		return s->head->rows;
+	if (segment_read_guid(id, guid))
+		return find_guid(s, guid, first);
+	for (uint32_t row = first; row < s->head->rows; row++) {
+		if (column_get(&s->id_kind, row) != ID_TEXT)
+			continue;
+		struct value is = segment_row_id(s, row, spelled);
+		if (is.len == id.len && memcmp(is.p, id.p, id.len) == 0)
+			return row;
+	}
+	return s->head->rows;
+}
+
+uint32_t segment_find_hash(const struct segment *s, uint64_t hash, uint32_t first)
+{
+	for (uint32_t row = first; row < s->head->rows; row++)
+		if (s->hash[row] == hash && column_get(&s->id_kind, row) == ID_NONE)
+			return row;
+	return s->head->rows;
 }
 
 uint32_t segment_row_of(const struct segment *s, uint32_t object, uint32_t ordinal)

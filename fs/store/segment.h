@@ -77,6 +77,7 @@ struct segment_object segment_object(const struct segment *s, uint32_t object);
 uint32_t segment_days(const struct segment *s);
 struct segment_day segment_day(const struct segment *s, uint32_t i);
 bool segment_find_day(const struct segment *s, int32_t day, struct segment_day *ret);
+int32_t segment_day_of(const struct segment *s, uint32_t row);
 
 /* One event. */
 uint32_t segment_row_second(const struct segment *s, uint32_t row); /* of its day */
@@ -89,6 +90,10 @@ uint32_t segment_row_minified(const struct segment *s, uint32_t row);
 uint64_t segment_row_hash(const struct segment *s, uint32_t row);
 /* Its eventID, into buf where it has to be spelled out (36 bytes); else borrowed. p == NULL: none. */
 struct value segment_row_id(const struct segment *s, uint32_t row, char buf[36]);
+/* The first row from `first` on that has the eventID, or the hash and no eventID; segment_rows() where there
+ * is none. */
+uint32_t segment_find_id(const struct segment *s, struct value id, uint32_t first);
+uint32_t segment_find_hash(const struct segment *s, uint64_t hash, uint32_t first);
 /* The row of an object's n-th record; n below its rows. */
 uint32_t segment_row_of(const struct segment *s, uint32_t object, uint32_t ordinal);
 

@@ -169,30 +169,6 @@ void segment_build_undo(struct segment_build *b)
 	b->n_objects--;
 }
 
-/* Without a branch: digits and letters come at random. Negative: no lower-case hex digit. */
-static int hex_digit(char c)
-{
-	unsigned digit = (unsigned char)(c - '0'), letter = (unsigned char)(c - 'a');
-	unsigned is_digit = digit < 10, is_letter = letter < 6;
-	return (int)((digit & -is_digit) | ((letter + 10) & -is_letter) | ((is_digit | is_letter) - 1));
-}
-
-static bool read_guid(struct value id, uint8_t ret[16])
-{
-	const char *p = id.p;
-	int bad = 0;
-	if (id.len != 36 || p[8] != '-' || p[13] != '-' || p[18] != '-' || p[23] != '-')
-		return false;
-	for (int i = 0; i < 16; i++, p += 2) {
-		if (i == 4 || i == 6 || i == 8 || i == 10)
-			p++;
-		int high = hex_digit(p[0]), low = hex_digit(p[1]);
-		bad |= high | low;
-		ret[i] = (uint8_t)((unsigned)high << 4 | (unsigned)low);
-	}
-	return bad >= 0;
-}
-
 static int set_id(struct segment_build *b, struct built_row *row, struct value id)
 {
 	memset(row->id, 0, sizeof row->id);
@@ -200,7 +176,7 @@ static int set_id(struct segment_build *b, struct built_row *row, struct value i
 	if (!id.p)
 		return 0;
 	row->id_kind = ID_GUID;
-	if (read_guid(id, row->id))
+	if (segment_read_guid(id, row->id))
 		return 0;
 	uint32_t at[2] = {(uint32_t)b->id_text.len, id.len};
 	if (b->id_text.len + id.len > UINT32_MAX)

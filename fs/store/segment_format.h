@@ -36,6 +36,7 @@
 #ifndef FS_STORE_SEGMENT_FORMAT_H
 #define FS_STORE_SEGMENT_FORMAT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -123,6 +124,31 @@ static inline void segment_spell_guid(const uint8_t id[16], char buf[36])
 		*buf++ = "0123456789abcdef"[id[i] >> 4];
 		*buf++ = "0123456789abcdef"[id[i] & 15];
 	}
+}
+
+/* Without a branch: digits and letters come at random. Negative: no lower-case hex digit. */
+static inline int segment_hex_digit(char c)
+{
+	unsigned digit = (unsigned char)(c - '0'), letter = (unsigned char)(c - 'a');
+	unsigned is_digit = digit < 10, is_letter = letter < 6;
+	return (int)((digit & -is_digit) | ((letter + 10) & -is_letter) | ((is_digit | is_letter) - 1));
+}
+
+/* And back; false: it is not one. */
+static inline bool segment_read_guid(struct value id, uint8_t ret[16])
+{
+	const char *p = id.p;
+	int bad = 0;
+	if (id.len != 36 || p[8] != '-' || p[13] != '-' || p[18] != '-' || p[23] != '-')
+		return false;
+	for (int i = 0; i < 16; i++, p += 2) {
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			p++;
+		int high = segment_hex_digit(p[0]), low = segment_hex_digit(p[1]);
+		bad |= high | low;
+		ret[i] = (uint8_t)((unsigned)high << 4 | (unsigned)low);
+	}
+	return bad >= 0;
 }
 
 /* Sets the checksums of a file in memory from its table of sections. What the table places outside of the

@@ -4,7 +4,7 @@
     trailmodel.py [--since T] [--until T] [--account ID] [--log-region REGION] SOURCE [PATH]
 
 prints every path of the tree, or the bytes of one. Nothing here is shared with the program under test.
-Paths have no leading slash; the root is ''. The hidden names (filters, ranges, rollups) are not modelled."""
+Paths have no leading slash; the root is ''. The names that are not listed are not in it: see nested.py."""
 
 import argparse
 import hashlib
@@ -120,6 +120,8 @@ class Model:
     """Reads a source in key order. When built, `tree` is path -> Dir or File, and `errors` the keys that ERRORS
     names, in its order."""
 
+    event_type = Event
+
     def __init__(self, source_dir, options):
         self.options = options
         self.source = Source(source_dir, options.exclude)
@@ -154,7 +156,7 @@ class Model:
 
     def add_events(self, raw, key, elements):
         for position, element in enumerate(elements):
-            event = Event(element, key.account, lambda n=position: self.load_event(raw, key, n))
+            event = self.event_type(element, key.account, lambda n=position: self.load_event(raw, key, n))
             identity = event.file.group
             if self.options.admits_time(event.time) and identity not in self.seen:
                 self.seen.add(identity)

@@ -54,8 +54,11 @@ static void dates_and_filters_come_out(void **state)
 static void fixed_nodes(void **state)
 {
 	(void)state;
-	assert_true(node_is_dir(NODE_ROOT) && node_is_dir(NODE_TRAILFS) &&
+	assert_true(node_is_dir(NODE_ROOT) && node_is_dir(NODE_TRAILFS) && node_is_dir(NODE_BY_ID) &&
 		    node_is_dir(node_make(NODE_BUCKET, 0)));
+	assert_false(node_has_filter(NODE_ROOT) || node_has_filter(NODE_BY_ID) ||
+		     node_has_filter(node_event(1, 1)) || node_has_filter(node_make(NODE_BUCKET, 0)));
+	assert_true(node_has_filter(node_make(NODE_FACET, 0)) && node_has_filter(node_dated(NODE_DAY, 0, 1)));
 	assert_false(node_is_dir(NODE_README) || node_is_dir(NODE_ERRORS) || node_is_dir(NODE_STATUS) ||
 		     node_is_dir(node_make(NODE_OBJECT, 1)));
 	assert_int_equal(node_kind(NODE_ROOT), NODE_FIXED);

@@ -20,7 +20,7 @@
 #include "fs/store/reader.h"
 
 #define MIB     (1u << 20)
-#define PENDING 16
+#define PENDING 32
 
 /* ---- a source ---- */
 
@@ -35,6 +35,7 @@ struct fake {
 	int doubts, doubts_until; /* the latter one ends the truncating; 0: it would be in vain */
 	struct {
 		const struct source_object *o;
+		size_t place;
 		source_done *done;
 		void *arg;
 	} pending[PENDING];
@@ -89,7 +90,8 @@ static int fate(const struct fake *f, int n)
 	return n >= f->fail_from && n <= f->fail_to ? f->fail_error : 0;
 }
 
-static void answer(const struct source_object *o, int error, bool truncated, source_done *done, void *arg)
+static void answer(
+	const struct source_object *o, size_t i, int error, bool truncated, source_done *done, void *arg)
 {
 	char *data = NULL;
 	size_t n = 0;
@@ -98,30 +100,36 @@ static void answer(const struct source_object *o, int error, bool truncated, sou
 		data = contents(o->key, &n);
 		n -= truncated;
 	}
-	done(arg, 0, error, data, n, error ? "as told" : "");
+	done(arg, i, error, data, n, error ? "as told" : "");
 }
 
-static void fake_fetch(
-	struct source *s, const struct source_object *o, size_t n, source_done *done, void *arg)
+static void fetch_one(
+	struct fake *f, const struct source_object *o, size_t place, source_done *done, void *arg)
 {
-	struct fake *f = (struct fake *)s;
 	bool truncated;
 	int error;
 
-	assert_int_equal(n, 1);
 	pthread_mutex_lock(&f->mutex);
 	f->fetches++;
 	error = fate(f, f->fetches);
 	truncated = f->truncate;
 	if (f->hold && !error) {
 		f->pending[f->n_pending].o = o;
+		f->pending[f->n_pending].place = place;
 		f->pending[f->n_pending].done = done;
 		f->pending[f->n_pending++].arg = arg;
 		pthread_mutex_unlock(&f->mutex);
 		return;
 	}
 	pthread_mutex_unlock(&f->mutex);
-	answer(o, error, truncated, done, arg);
+	answer(o, place, error, truncated, done, arg);
+}
+
+static void fake_fetch(
+	struct source *s, const struct source_object *o, size_t n, source_done *done, void *arg)
+{
+	for (size_t i = 0; i < n; i++)
+		fetch_one((struct fake *)s, &o[i], i, done, arg);
 }
 
 static int fake_read(
@@ -155,12 +163,13 @@ static void release(struct fake *f)
 	while (f->n_pending > 0) {
 		int i = --f->n_pending;
 		const struct source_object *o = f->pending[i].o;
+		size_t place = f->pending[i].place;
 		source_done *done = f->pending[i].done;
 		void *arg = f->pending[i].arg;
 		int error = f->cancelled ? -ECANCELED : 0;
 
 		pthread_mutex_unlock(&f->mutex);
-		answer(o, error, false, done, arg);
+		answer(o, place, error, false, done, arg);
 		pthread_mutex_lock(&f->mutex);
 	}
 	f->hold = false;
@@ -571,6 +580,148 @@ static void a_crowd(void **state)
 	assert_in_range(reader_stats(f->reader).fetched, 35, 40);
 }
 
+/* ---- many at once ---- */
+
+#define MANY 12
+
+/* Objects "z:object 0" and so on, inflated. */
+static int load_many(struct fixture *f, struct blob **ret)
+{
+	char key[MANY][32];
+	struct source_object o[MANY];
+	struct reader_want want[MANY];
+
+	for (uint32_t i = 0; i < MANY; i++) {
+		snprintf(key[i], sizeof(key[i]), "z:object %u", i);
+		o[i] = (struct source_object){.key = key[i]};
+		want[i] = (struct reader_want){.number = i, .o = &o[i], .gunzip = true};
+	}
+	return reader_load(f->reader, want, MANY, ret);
+}
+
+static void drop_many(struct blob **blob)
+{
+	for (uint32_t i = 0; i < MANY; i++) {
+		char text[32];
+
+		snprintf(text, sizeof(text), "object %u", i);
+		assert_int_equal(blob_len(blob[i]), strlen(text));
+		assert_memory_equal(blob_data(blob[i]), text, strlen(text));
+		blob_unref(blob[i]);
+	}
+}
+
+static void many_at_once(void **state)
+{
+	struct fixture *f = *state;
+	struct blob *blob[MANY];
+
+	reader_start(f->reader);
+	expect(f, 3, "z:object 3", INFLATED, "object 3");
+	assert_int_equal(load_many(f, blob), 0);
+	drop_many(blob);
+	assert_int_equal(fetches(&f->fake), MANY);
+	/* They are held, for both ways of asking. */
+	assert_int_equal(load_many(f, blob), 0);
+	drop_many(blob);
+	expect(f, 7, "z:object 7", INFLATED, "object 7");
+	assert_int_equal(fetches(&f->fake), MANY);
+	assert_int_equal(reader_stats(f->reader).fetched, MANY);
+}
+
+static void one_of_many_fails(void **state)
+{
+	struct fixture *f = *state;
+	struct blob *blob[MANY];
+
+	f->fake.fail_from = f->fake.fail_to = 5;
+	f->fake.fail_error = -EACCES;
+	reader_start(f->reader);
+	assert_int_equal(load_many(f, blob), -EACCES);
+	for (int i = 0; i < MANY; i++)
+		assert_null(blob[i]);
+	assert_int_equal(fetches(&f->fake), MANY);
+	/* It is told to those who ask soon; the others are there. */
+	assert_int_equal(load_many(f, blob), -EACCES);
+	expect(f, 5, "z:object 5", INFLATED, "object 5");
+	assert_int_equal(fetches(&f->fake), MANY);
+}
+
+static void *load_run(void *arg)
+{
+	struct blob *blob[MANY];
+
+	if (load_many(arg, blob) != 0)
+		return arg;
+	drop_many(blob);
+	return NULL;
+}
+
+/* Whoever comes later waits for what is under way. */
+static void many_by_two(void **state)
+{
+	struct fixture *f = *state;
+	struct blob *b;
+	pthread_t thread[2];
+	void *failed;
+
+	f->fake.hold = true;
+	reader_start(f->reader);
+	assert_int_equal(ask(f, 2, "z:object 2", INFLATED, &b), -EAGAIN);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&thread[i], NULL, load_run, f), 0);
+	while (fetches(&f->fake) < MANY)
+		usleep(1000);
+	release(&f->fake);
+	for (int i = 0; i < 2; i++) {
+		pthread_join(thread[i], &failed);
+		assert_null(failed);
+	}
+	assert_int_equal(fetches(&f->fake), MANY);
+}
+
+static void many_are_stopped(void **state)
+{
+	struct fixture *f = *state;
+	struct blob *blob[MANY];
+	pthread_t thread[2];
+	void *failed;
+
+	f->fake.hold = true;
+	reader_start(f->reader);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&thread[i], NULL, load_run, f), 0);
+	while (fetches(&f->fake) < MANY)
+		usleep(1000);
+	reader_stop(f->reader);
+	for (int i = 0; i < 2; i++) {
+		pthread_join(thread[i], &failed);
+		assert_ptr_equal(failed, f);
+	}
+	assert_int_equal(load_many(f, blob), -ECANCELED);
+}
+
+/* What many bring does not drive out what was asked for one by one, and is bounded. */
+static void many_are_bounded(void **state)
+{
+	struct fixture *f = *state;
+
+	reader_start(f->reader);
+	expect(f, 1000, "t:kept", RAW, "kept");
+	for (uint32_t i = 0; i < 2 * READER_MANY_MAX / (4 * MIB); i++) {
+		struct source_object o = {.key = "nz:4194304"};
+		struct reader_want want = {.number = i, .o = &o, .gunzip = true};
+		struct blob *b;
+
+		assert_int_equal(reader_load(f->reader, &want, 1, &b), 0);
+		assert_int_equal(blob_len(b), 4 * MIB);
+		blob_unref(b);
+		assert_true(reader_stats(f->reader).held <= READER_MANY_MAX + 4);
+	}
+	expect(f, 1000, "t:kept", RAW, "kept");
+	assert_int_equal(fetches(&f->fake), 1 + 2 * READER_MANY_MAX / (4 * MIB));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -588,6 +739,11 @@ int main(void)
 		TEST(mapped_ones_are_not_held),
 		TEST(stopped),
 		TEST(a_crowd),
+		TEST(many_at_once),
+		TEST(one_of_many_fails),
+		TEST(many_by_two),
+		TEST(many_are_stopped),
+		TEST(many_are_bounded),
 	};
 
 	log_set_level(LOG_LEVEL_ERROR);

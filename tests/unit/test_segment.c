@@ -106,6 +106,11 @@ static void check_row(const struct model_event *e, const struct segment *s, uint
 	assert_int_equal(segment_row_minified(s, row), e->minified);
 	assert_int_equal(segment_row_hash(s, row), e->hash);
 	assert_value(segment_row_id(s, row, buf), e->id);
+	if (e->id.p) {
+		assert_int_equal(segment_find_id(s, e->id, row), row);
+		assert_true(segment_find_id(s, e->id, 0) <= row && segment_find_id(s, e->id, row + 1) > row);
+	}
+	assert_int_equal(segment_find_hash(s, e->hash, row) == row, !e->id.p);
 	for (int f = 0; f < FACET_COUNT; f++) {
 		if (f == FACET_RESOURCE)
 			continue;
