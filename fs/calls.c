@@ -16,7 +16,9 @@
 #define FOREVER     1e9 /* seconds */
 #define SHORT       1.0
 #define UNKNOWN_INO 0xffffffff
-#define DOTS        2 /* "." and ".." come before position 0 of a listing */
+#define DOTS        2    /* "." and ".." come before position 0 of a listing */
+#define MANY        1000 /* directories, whose attributes are good for a second: see attributes_wanted() */
+#define SHORT_PIECE 4096 /* bytes */
 
 /* An open directory. Who reads it from its beginning once more is shown what it is by then (POSIX,
  * rewinddir). The kernel lets go of it when no call on it is under way. */
@@ -26,6 +28,8 @@ struct handle {
 	bool begun;
 	uint64_t since; /* told_now() when dir was made */
 	uint64_t given; /* it has been given with attributes from its beginning up to here */
+	bool plain;     /* some of it has been given without */
+	bool wanted;    /* then its names were looked up */
 };
 
 const char *const calls_count_label[COUNTS] = {
@@ -96,6 +100,8 @@ static int ask_lookup(struct calls *c, const struct call *call)
 	}
 	if (tree_keep(node) == TREE_KEEP_FOREVER)
 		told_missed(c->told, call->node);
+	else
+		atomic_store_explicit(&c->looked, call->node, memory_order_relaxed);
 	entry_of(&e, node, &st, tree_moves(c->tree, call->node));
 	fuse_reply_entry(call->req, &e);
 	return 0;
@@ -199,7 +205,8 @@ static bool add_dots(struct filling *f, struct calls *c, uint64_t node, off_t *a
 }
 
 /* 1: added; 0: no room left; or an error. */
-static int add_position(struct filling *f, struct calls *c, const struct tree_dir *dir, size_t i)
+static int add_position(
+	struct filling *f, struct calls *c, const struct tree_dir *dir, size_t i, bool attributes)
 {
 	struct tree_scratch scratch;
 	struct tree_entry entry;
@@ -210,8 +217,9 @@ static int add_position(struct filling *f, struct calls *c, const struct tree_di
 	/* Node 0: a name without attributes, which the kernel then asks for when it needs them. */
 	e = (struct fuse_entry_param){.attr = {.st_ino = entry.ino, .st_mode = entry.type}};
 	struct stat st;
-	if (f->plus && tree_dir_stat(c->tree, dir, i, &st) == 0)
-		entry_of(&e, entry.node, &st, f->moves);
+	uint64_t node;
+	if (attributes && tree_dir_stat(c->tree, dir, i, &node, &st) == 0)
+		entry_of(&e, node, &st, f->moves);
 	return add(f, entry.name, &e, (off_t)i + DOTS + 1);
 }
 
@@ -231,6 +239,32 @@ static void given(struct calls *c, const struct call *call, const struct tree_di
 		told_all(c->told, call->node, serial, since);
 }
 
+/*
+ * Whether the next piece is given with attributes. Each makes a node in the kernel, which costs many times
+ * what the name does, and who lists 100,000 values mostly wants their names. So of so many only the first
+ * piece has them; then a short one has none, and all others have them if a name was looked up by then.
+ */
+static bool attributes_wanted(
+	struct calls *c, const struct call *call, const struct tree_dir *dir, size_t *size)
+{
+	struct handle *h = (struct handle *)(uintptr_t)call->handle;
+	if (tree_dir_of_events(dir) || tree_dir_count(dir) <= MANY)
+		return true;
+	pthread_mutex_lock(&h->lock);
+	if (call->offset == 0) {
+		h->plain = h->wanted = false;
+		atomic_store_explicit(&c->looked, 0, memory_order_relaxed);
+	} else if (h->plain) {
+		h->wanted |= atomic_load_explicit(&c->looked, memory_order_relaxed) == call->node;
+	} else {
+		h->plain = true;
+		*size = *size < SHORT_PIECE ? *size : SHORT_PIECE;
+	}
+	bool wanted = call->offset == 0 || h->wanted;
+	pthread_mutex_unlock(&h->lock);
+	return wanted;
+}
+
 static void list(struct calls *c, const struct call *call, const struct tree_dir *dir)
 {
 	struct filling f = {.req = call->req,
@@ -238,6 +272,7 @@ static void list(struct calls *c, const struct call *call, const struct tree_dir
 		.size = call->size,
 		.plus = call->plus,
 		.moves = tree_moves(c->tree, call->node)};
+	bool attributes = call->plus && attributes_wanted(c, call, dir, &f.size);
 	off_t at = (off_t)call->offset;
 	int ret = 1;
 	if (f.buf == NULL) {
@@ -246,7 +281,7 @@ static void list(struct calls *c, const struct call *call, const struct tree_dir
 	}
 	if (add_dots(&f, c, call->node, &at)) {
 		size_t n = tree_dir_count(dir), i = (size_t)at - DOTS;
-		while (i < n && (ret = add_position(&f, c, dir, i)) == 1)
+		while (i < n && (ret = add_position(&f, c, dir, i, attributes)) == 1)
 			i++;
 		given(c, call, dir, i + DOTS);
 	}

@@ -30,6 +30,7 @@ struct calls {
 	struct push *push;
 	struct told *told;
 	_Atomic uint64_t count[COUNTS];
+	_Atomic uint64_t looked; /* the directory in which another directory was last looked up */
 };
 
 extern const struct fuse_lowlevel_ops calls_ops;

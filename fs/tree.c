@@ -153,6 +153,11 @@ uint64_t tree_ino_object(const struct object *o)
 	return XXH3_64bits_withSeed(o->at.key, strlen(o->at.key), NODE_OBJECT) | TREE_INO_HASHED;
 }
 
+static uint64_t ino_of_value(enum facet f, struct value v, uint64_t seed)
+{
+	return XXH3_64bits_withSeed(v.p, v.len, seed * 31 + (uint64_t)f);
+}
+
 /* Of what the directory is, not of its numbers, which differ from mount to mount. */
 static uint64_t ino_of_filter(struct tree *t, uint32_t filter, uint64_t seed)
 {
@@ -161,7 +166,7 @@ static uint64_t ino_of_filter(struct tree *t, uint32_t filter, uint64_t seed)
 		struct value v;
 
 		filter = view_filter_last(t->view, filter, &f, &v);
-		seed = XXH3_64bits_withSeed(v.p, v.len, seed * 31 + (uint64_t)f);
+		seed = ino_of_value(f, v, seed);
 	}
 	return seed;
 }
@@ -180,6 +185,14 @@ uint64_t tree_ino_dir(struct tree *t, uint64_t node)
 	}
 	seed = (uint64_t)kind << 32 | (kind == NODE_FACET ? (node & 0xff) : node_date_of(node));
 	return (XXH3_64bits(&seed, sizeof(seed)) + ino_of_filter(t, node_filter(node), seed)) |
+	       TREE_INO_HASHED;
+}
+
+uint64_t tree_ino_value(struct tree *t, uint32_t base, enum facet f, struct value v)
+{
+	uint64_t seed = (uint64_t)NODE_YEARS << 32;
+
+	return (XXH3_64bits(&seed, sizeof(seed)) + ino_of_filter(t, base, ino_of_value(f, v, seed))) |
 	       TREE_INO_HASHED;
 }
 
@@ -333,9 +346,7 @@ static int newest_of(
 
 int tree_facet_newest(struct tree *t, const struct snapshot *s, enum facet f, int64_t *ret)
 {
-	struct view_value *value;
-	int64_t newest = EVENT_UNDATED;
-	size_t n;
+	int64_t newest;
 	int err;
 
 	pthread_mutex_lock(&t->lock);
@@ -345,12 +356,9 @@ int tree_facet_newest(struct tree *t, const struct snapshot *s, enum facet f, in
 		return 0;
 	}
 	pthread_mutex_unlock(&t->lock);
-	err = view_values(t->view, s, VIEW_ALL, f, &value, &n);
+	err = view_facet_newest(t->view, s, VIEW_ALL, f, &newest);
 	if (err)
 		return err;
-	for (size_t i = 0; i < n; i++)
-		newest = value[i].newest > newest ? value[i].newest : newest;
-	free(value);
 	pthread_mutex_lock(&t->lock);
 	t->facet_generation[f] = s->generation;
 	t->facet_newest[f] = newest;

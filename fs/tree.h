@@ -67,7 +67,7 @@ bool tree_moves(struct tree *t, uint64_t dir);
 /* A listing: immutable, counted; positions 0 .. n-1 are stable cookies. */
 struct tree_dir;
 struct tree_entry {
-	uint64_t node;
+	uint64_t node;    /* 0: tree_dir_stat() gives it one */
 	const char *name; /* borrowed until the next call with the same `scratch` */
 	uint64_t ino;
 	mode_t type; /* S_IFDIR or S_IFREG */
@@ -77,11 +77,11 @@ struct tree_scratch {
 };
 int tree_list(struct tree *t, uint64_t node, struct tree_dir **ret);
 size_t tree_dir_count(const struct tree_dir *d);
-/* Position i as names alone; and its attributes as well. -EAGAIN from the second: they are not known yet (an
- * object being indexed): the name may be given without. */
+/* Position i as names alone; and its node and attributes as well. -EAGAIN from the second: they are not known
+ * yet (an object being indexed): the name may be given without. */
 int tree_dir_entry(struct tree *t, const struct tree_dir *d, size_t i, struct tree_scratch *scratch,
 	struct tree_entry *ret);
-int tree_dir_stat(struct tree *t, const struct tree_dir *d, size_t i, struct stat *ret);
+int tree_dir_stat(struct tree *t, const struct tree_dir *d, size_t i, uint64_t *ret_node, struct stat *ret);
 /* Where a node stands in a listing of events: its position, or -ENOENT. Fast: O(log n). */
 ssize_t tree_dir_find(struct tree *t, const struct tree_dir *d, uint64_t node);
 bool tree_dir_of_events(const struct tree_dir *d);

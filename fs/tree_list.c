@@ -1,6 +1,7 @@
 /*
- * Listings. A directory of events keeps its rows and makes names and attributes as they are asked for; any
- * other keeps its names.
+ * Listings. A directory of events keeps its rows, one of values its values, and both make names and
+ * attributes as they are asked for; any other keeps its names. The directory of a value has a node (and its
+ * filter an id) only when its attributes are asked for, which costs more than the name.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -21,8 +22,12 @@ struct listed {
 
 struct tree_dir {
 	unsigned refs;
-	struct view_rows *rows; /* a directory of events; else NULL */
-	uint64_t serial;        /* tree_dir_serial() */
+	struct view_rows *rows;   /* a directory of events; else NULL */
+	uint64_t serial;          /* tree_dir_serial() */
+	struct view_value *value; /* a directory of values; else NULL */
+	struct snapshot *lends;   /* values are borrowed from it */
+	uint32_t filter;          /* of a directory of values */
+	enum facet facet;
 	struct listed *entry;
 	size_t n, cap;
 	struct buf names;
@@ -86,27 +91,12 @@ static int list_root(struct tree *t, const struct snapshot *s, struct tree_dir *
 	return err;
 }
 
-static int list_values(struct tree *t, uint64_t node, const struct snapshot *s, struct tree_dir *d)
+static int list_values(struct tree *t, uint64_t node, struct snapshot *s, struct tree_dir *d)
 {
-	enum facet f = (enum facet)(node & 0xff);
-	struct view_value *value;
-	char name[NAME_LEN_MAX + 1];
-	size_t n;
-	int err = view_values(t->view, s, node_filter(node), f, &value, &n);
-
-	if (err)
-		return err;
-	for (size_t i = 0; i < n && !err; i++) {
-		uint32_t filter;
-
-		err = view_filter(t->view, node_filter(node), f, value[i].value, &filter);
-		if (err)
-			break;
-		name_of_value(value[i].value, name);
-		err = add(d, node_dated(NODE_YEARS, filter, 0), name, true, value[i].newest);
-	}
-	free(value);
-	return err;
+	d->filter = node_filter(node);
+	d->facet = (enum facet)(node & 0xff);
+	d->lends = snapshot_ref(s);
+	return view_values(t->view, s, d->filter, d->facet, &d->value, &d->n);
 }
 
 /* The child of a dated directory that a day is in. */
@@ -181,7 +171,7 @@ static int wait_for(struct tree *t, uint64_t node)
 	return tree_wait_days(t, first, last);
 }
 
-static int fill(struct tree *t, uint64_t node, const struct snapshot *s, struct tree_dir *d)
+static int fill(struct tree *t, uint64_t node, struct snapshot *s, struct tree_dir *d)
 {
 	int32_t first, last;
 	int err;
@@ -282,6 +272,8 @@ void tree_dir_unref(struct tree_dir *d)
 	if (!d || __atomic_sub_fetch(&d->refs, 1, __ATOMIC_ACQ_REL))
 		return;
 	view_rows_unref(d->rows);
+	free(d->value);
+	snapshot_unref(d->lends);
 	free(d->entry);
 	buf_clear(&d->names);
 	free(d);
@@ -305,6 +297,15 @@ int tree_dir_entry(struct tree *t, const struct tree_dir *d, size_t i, struct tr
 		};
 		return 0;
 	}
+	if (d->value) {
+		name_of_value(d->value[i].value, scratch->name);
+		*ret = (struct tree_entry){
+			.name = scratch->name,
+			.ino = tree_ino_value(t, d->filter, d->facet, d->value[i].value),
+			.type = S_IFDIR,
+		};
+		return 0;
+	}
 	node = d->entry[i].node;
 	*ret = (struct tree_entry){.node = node, .name = d->names.data + d->entry[i].name, .type = S_IFREG};
 	if (node_kind(node) == NODE_OBJECT) {
@@ -316,14 +317,26 @@ int tree_dir_entry(struct tree *t, const struct tree_dir *d, size_t i, struct tr
 	return 0;
 }
 
-int tree_dir_stat(struct tree *t, const struct tree_dir *d, size_t i, struct stat *ret)
+int tree_dir_stat(struct tree *t, const struct tree_dir *d, size_t i, uint64_t *ret_node, struct stat *ret)
 {
 	if (d->rows) {
 		struct place at = d->rows->at[i];
 
+		*ret_node = tree_node_of(d->rows->day, at);
 		tree_stat_event(t, d->rows->day->slice[at.slice].part, at.row, d->rows->day->day, ret);
 		return 0;
 	}
+	if (d->value) {
+		uint32_t filter;
+		int err = view_filter(t->view, d->filter, d->facet, d->value[i].value, &filter);
+
+		if (err)
+			return err;
+		*ret_node = node_dated(NODE_YEARS, filter, 0);
+		tree_stat_dir(t, *ret_node, d->value[i].newest, ret);
+		return 0;
+	}
+	*ret_node = d->entry[i].node;
 	if (!d->entry[i].timed)
 		return tree_getattr(t, d->entry[i].node, ret);
 	tree_stat_dir(t, d->entry[i].node, d->entry[i].mtime, ret);

@@ -80,6 +80,8 @@ int tree_stat_fixed(struct tree *t, uint64_t node, struct stat *ret);
 uint64_t tree_ino_event(const struct segment *s, uint32_t row);
 uint64_t tree_ino_object(const struct object *o);
 uint64_t tree_ino_dir(struct tree *t, uint64_t node);
+/* The same of the directory of a value under a filter, which need not have a node. */
+uint64_t tree_ino_value(struct tree *t, uint32_t base, enum facet f, struct value v);
 
 /* The node of a shown row. */
 uint64_t tree_node_of(const struct day *d, struct place at);

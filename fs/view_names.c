@@ -23,25 +23,40 @@ static bool may_have_stem(const struct segment *s, uint32_t row, const char *ste
 	return len > id.len && !memcmp(stem + len - id.len, id.p, id.len);
 }
 
-static int find_in_slice(const struct day *d, uint32_t slice, const struct terms *t, const char *stem,
-	size_t len, uint32_t clash, uint32_t second, struct place *ret)
+/* Whether a row is the one: 1, 0 or -ENOMEM. */
+static int is_event(struct day *d, struct place at, const char *stem, size_t len, uint32_t clash)
+{
+	const struct slice *s = &d->slice[at.slice];
+	char is[NAME_STEM_MAX + 1];
+	int err;
+
+	if (!may_have_stem(s->part->seg, at.row, stem, len) || day_stem(d, at, is) != len ||
+		memcmp(is, stem, len))
+		return 0;
+	err = day_settle_rows(d, at.slice, &at.row, 1);
+	return err ? err : slice_shows(s, at.row) && day_clash(d, at) == clash;
+}
+
+static int find_in_slice(struct day *d, uint32_t slice, const struct terms *t, const char *stem, size_t len,
+	uint32_t clash, uint32_t second, struct place *ret)
 {
 	const struct slice *s = &d->slice[slice];
 	const struct segment *seg = s->part->seg;
 	struct segment_day in = {d->day, s->first, s->end};
 	uint32_t code[VIEW_TERMS_MAX];
-	char is[NAME_STEM_MAX + 1];
 
 	if (!view_clip(t, seg, &in) || !view_codes(t, seg, code))
 		return -ENOENT;
 	for (uint32_t row = view_row_at(seg, in.first, in.end, second); row < in.end; row++) {
 		struct place at = {slice, row};
+		int is;
 
 		if (segment_row_second(seg, row) != second)
 			break;
-		if (!slice_shows(s, row) || !may_have_stem(seg, row, stem, len) ||
-			day_stem(d, at, is) != len || memcmp(is, stem, len) || day_clash(d, at) != clash ||
-			!view_row_passes(t, seg, code, 0, row))
+		is = is_event(d, at, stem, len, clash);
+		if (is < 0)
+			return is;
+		if (!is || !view_row_passes(t, seg, code, 0, row))
 			continue;
 		*ret = at;
 		return 0;
@@ -60,17 +75,17 @@ int view_find(struct view *v, const struct snapshot *s, uint32_t filter, int32_t
 	view_spell_out(v, filter, &t);
 	if (!view_clip_seconds(&t, day, &first, &last))
 		return -ENOENT;
-	err = days_get(v->days, s, day, &d);
+	err = days_open(v->days, s, day, &d);
 	if (err)
 		return err;
 	err = -ENOENT;
-	for (int split = 0; split < 2 && err; split++) {
+	for (int split = 0; split < 2 && err == -ENOENT; split++) {
 		uint32_t clash, second;
 		size_t stem_len;
 
 		if (!name_read_event(name, len, split, &stem_len, &clash, &second))
 			continue;
-		for (uint32_t i = 0; i < d->n_slices && err; i++)
+		for (uint32_t i = 0; i < d->n_slices && err == -ENOENT; i++)
 			err = find_in_slice(d, i, &t, name, stem_len, clash, second, ret);
 	}
 	if (err)
@@ -170,17 +185,20 @@ static int look_at(struct view *v, const struct snapshot *s, struct part *p, uin
 
 	if (!part_row_live(p, row))
 		return 0;
-	err = days_get(v->days, s, segment_day_of(p->seg, row), &d);
+	err = days_open(v->days, s, segment_day_of(p->seg, row), &d);
 	if (err)
 		return err;
 	while (at.slice < d->n_slices && d->slice[at.slice].part != p)
 		at.slice++;
-	if (at.slice < d->n_slices && slice_shows(&d->slice[at.slice], row) && comes_before(d, at, x)) {
+	if (at.slice < d->n_slices)
+		err = day_settle_rows(d, at.slice, &row, 1);
+	if (!err && at.slice < d->n_slices && slice_shows(&d->slice[at.slice], row) &&
+		comes_before(d, at, x)) {
 		day_unref(x->day);
 		*x = (struct first){day_ref(d), at};
 	}
 	day_unref(d);
-	return 0;
+	return err;
 }
 
 int view_find_id(struct view *v, const struct snapshot *s, const char *name, size_t len, struct day **ret_day,

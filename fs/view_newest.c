@@ -32,7 +32,10 @@ static int newest_in_day(const struct question *q, int32_t day, int64_t *ret)
 {
 	const struct snapshot *s = q->snapshot;
 	struct day *settled = NULL;
-	int err = view_settled_day(q, day, &settled);
+	int err = 0;
+
+	if (q->terms.by_account || q->facet == FACET_ACCOUNT)
+		err = days_get(q->view->days, s, day, &settled);
 
 	*ret = -1;
 	for (size_t i = 0; i < s->n && !err; i++) {

@@ -89,6 +89,9 @@ uint32_t view_select(const struct terms *t, const struct segment *s, const uint3
 uint32_t view_row_at(const struct segment *s, uint32_t first, uint32_t end, uint32_t second);
 /* The rows of a part's greatest day. */
 uint32_t view_most_rows(const struct segment *s);
+/* The last row of [first, end) that passes. */
+bool view_before(const struct terms *t, const struct segment *s, const uint32_t *code, uint32_t first,
+	uint32_t end, uint32_t *ret);
 /* What a question gives back for `err` (0 and -ENOENT are answers): -EUCLEAN where a segment that was asked
  * turned out to be damaged. */
 int view_trusted(const struct snapshot *s, int err);

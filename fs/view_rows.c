@@ -11,33 +11,38 @@
 
 /* ---- days ---- */
 
-/* The newest row of one part's day that counts. 0: found; -ENOENT; -ENOMEM. */
-static int newest_row(struct view *v, const struct snapshot *s, const struct part *p, struct segment_day d,
-	const struct terms *t, const uint32_t *code, uint32_t *scratch, uint32_t *ret)
+/* Whether a row counts. day: open where settling has a say. 1, 0 or -ENOMEM. */
+static int counts(struct view *v, const struct part *p, int32_t day, struct day *d, uint32_t row)
 {
-	uint32_t n = view_select(t, p->seg, code, d.first, d.end, scratch);
+	const struct slice *slice = d ? view_slice(d, p) : NULL;
+	int err = 0;
+
+	if (d && !slice)
+		return 0;
+	if (!view_row_counts(v, p, NULL, day, row))
+		return 0;
+	if (slice)
+		err = day_settle_rows(d, (uint32_t)(slice - d->slice), &row, 1);
+	return err ? err : !slice || slice_shows(slice, row);
+}
+
+/* The newest row of one part's day that counts: rows are in the order of time, so it is mostly near the end.
+ * 0: found; -ENOENT; -ENOMEM. */
+static int newest_row(struct view *v, const struct snapshot *s, const struct part *p, struct segment_day d,
+	const struct terms *t, const uint32_t *code, uint32_t *ret)
+{
 	struct day *settled = NULL;
-	const struct slice *shown = NULL;
-	int err = -ENOENT;
+	uint32_t row = d.end;
+	int err = t->by_account ? days_open(v->days, s, d.day, &settled) : 0, is = 0;
 
-	if (n && t->by_account) {
-		err = days_get(v->days, s, d.day, &settled);
-		if (err)
-			return err;
-		shown = view_slice(settled, p);
-		err = -ENOENT;
-	}
-	while (n--) {
-		uint32_t row = scratch[n];
-
-		if (!view_row_counts(v, p, shown, d.day, row))
-			continue;
-		*ret = segment_row_second(p->seg, row);
-		err = 0;
-		break;
-	}
+	if (err)
+		return err;
+	while (is == 0 && view_before(t, p->seg, code, d.first, row, &row))
+		is = counts(v, p, d.day, settled, row);
 	day_unref(settled);
-	return err;
+	if (is == 1)
+		*ret = segment_row_second(p->seg, row);
+	return is == 1 ? 0 : is < 0 ? is : -ENOENT;
 }
 
 static int by_day(const void *a, const void *b)
@@ -52,25 +57,21 @@ static int by_day(const void *a, const void *b)
 static int part_days(struct view *v, const struct snapshot *s, const struct part *p, const struct terms *t,
 	struct view_day *out, size_t *n)
 {
-	uint32_t code[VIEW_TERMS_MAX], *scratch;
+	uint32_t code[VIEW_TERMS_MAX];
 	int err = 0;
 
 	if (!view_codes(t, p->seg, code))
 		return 0;
-	scratch = malloc((view_most_rows(p->seg) + 1u) * sizeof(*scratch));
-	if (!scratch)
-		return -ENOMEM;
 	for (uint32_t i = 0; i < segment_days(p->seg) && (!err || err == -ENOENT); i++) {
 		struct segment_day d = segment_day(p->seg, i);
 		uint32_t second;
 
 		if (!view_clip(t, p->seg, &d))
 			continue;
-		err = newest_row(v, s, p, d, t, code, scratch, &second);
+		err = newest_row(v, s, p, d, t, code, &second);
 		if (!err)
 			out[(*n)++] = (struct view_day){d.day, second};
 	}
-	free(scratch);
 	return err == -ENOENT ? 0 : err;
 }
 
@@ -233,11 +234,42 @@ static void keep_rows(struct view *v, uint32_t filter, uint32_t from, struct vie
 	pthread_mutex_unlock(&v->lock);
 }
 
+/* Adds the rows of one slice that pass and are shown. */
+static int add_rows(const struct terms *t, struct day *d, uint32_t slice, uint32_t *scratch,
+	struct view_rows **r, size_t *cap)
+{
+	const struct slice *s = &d->slice[slice];
+	struct segment_day at = {d->day, s->first, s->end};
+	uint32_t code[VIEW_TERMS_MAX], n;
+	int err;
+
+	if (!view_clip(t, s->part->seg, &at) || !view_codes(t, s->part->seg, code))
+		return 0;
+	n = view_select(t, s->part->seg, code, at.first, at.end, scratch);
+	err = day_settle_rows(d, slice, scratch, n);
+	if (err)
+		return err;
+	if (n > *cap - (*r)->n) {
+		size_t more = (*r)->n + n;
+		struct view_rows *grown = realloc(*r, sizeof(**r) + more * sizeof((*r)->at[0]));
+
+		if (!grown)
+			return -ENOMEM;
+		*r = grown;
+		*cap = more;
+	}
+	for (uint32_t i = 0; i < n; i++)
+		if (slice_shows(s, scratch[i]))
+			(*r)->at[(*r)->n++] = (struct place){slice, scratch[i]};
+	return 0;
+}
+
 static int make_rows(const struct terms *t, struct day *d, struct view_rows **ret)
 {
-	uint32_t code[VIEW_TERMS_MAX], *scratch, most = 0;
-	struct view_rows *r = malloc(sizeof(*r) + d->shown * sizeof(r->at[0]));
-	int err;
+	uint32_t *scratch, most = 0;
+	struct view_rows *r = malloc(sizeof(*r));
+	size_t cap = 0;
+	int err = 0;
 
 	for (uint32_t i = 0; i < d->n_slices; i++)
 		most = d->slice[i].end - d->slice[i].first > most ? d->slice[i].end - d->slice[i].first
@@ -249,19 +281,14 @@ static int make_rows(const struct terms *t, struct day *d, struct view_rows **re
 		return -ENOMEM;
 	}
 	*r = (struct view_rows){.refs = 1, .day = day_ref(d)};
-	for (uint32_t i = 0; i < d->n_slices; i++) {
-		const struct slice *s = &d->slice[i];
-		struct segment_day at = {d->day, s->first, s->end};
-		uint32_t n = 0;
-
-		if (view_clip(t, s->part->seg, &at) && view_codes(t, s->part->seg, code))
-			n = view_select(t, s->part->seg, code, at.first, at.end, scratch);
-		for (uint32_t j = 0; j < n; j++)
-			if (slice_shows(s, scratch[j]))
-				r->at[r->n++] = (struct place){i, scratch[j]};
-	}
+	if (!t->n && t->from == RANGE_ALL.from &&
+		t->until == RANGE_ALL.until) /* at once is cheaper than second by second */
+		err = day_settle(d);
+	for (uint32_t i = 0; i < d->n_slices && !err; i++)
+		err = add_rows(t, d, i, scratch, &r, &cap);
 	free(scratch);
-	err = day_sort(d, r->at, r->n);
+	if (!err)
+		err = day_sort(d, r->at, r->n);
 	if (err) {
 		view_rows_unref(r);
 		return err;
@@ -276,7 +303,7 @@ int view_rows(struct view *v, const struct snapshot *s, uint32_t filter, int32_t
 	struct view_rows *r;
 	struct day *d;
 	uint32_t from, last; /* seconds of the day; from VIEW_DAY_SECONDS: it is outside */
-	int err = days_get(v->days, s, day, &d);
+	int err = days_open(v->days, s, day, &d);
 
 	if (err)
 		return err;

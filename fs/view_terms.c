@@ -176,6 +176,23 @@ uint32_t view_select(const struct terms *t, const struct segment *s, const uint3
 	return kept;
 }
 
+bool view_before(const struct terms *t, const struct segment *s, const uint32_t *code, uint32_t first,
+	uint32_t end, uint32_t *ret)
+{
+	uint32_t row = end;
+
+	while (row > first) {
+		row = t->n ? segment_find_last(s, t->at[0].facet, code[0], first, row) : row - 1;
+		if (row == SEGMENT_NO_ROW)
+			return false;
+		if (view_row_passes(t, s, code, 1, row)) {
+			*ret = row;
+			return true;
+		}
+	}
+	return false;
+}
+
 int view_trusted(const struct snapshot *s, int err)
 {
 	for (size_t i = 0; (!err || err == -ENOENT) && i < s->n; i++)

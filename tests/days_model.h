@@ -43,6 +43,7 @@ struct model_object {
 
 struct model {
 	uint64_t seed;
+	bool plain; /* all IDs are GUIDs, most names of letters */
 	int64_t since, until;
 	struct content content[CONTENTS_MAX];
 	uint32_t n_contents;
@@ -76,8 +77,12 @@ static inline const char *model_value(struct model *m, unsigned kinds)
 {
 	static const char *const some[] = {
 		NULL, "alice", "bob", "", ".", "a/b", "al", "\xff\xfe", "x~2", "%41"};
+	static const char *const alike[] = {"12345678", "123456789", "123456781", "123456781234567",
+		"1234567812345678", "12345678123456789", "12345678123456780"};
 	uint64_t i = made_draw(&m->seed, kinds);
 
+	if (i >= 14)
+		return alike[i - 14];
 	return i < 10 ? some[i] : m->long_value[(i - 10) % 4];
 }
 
@@ -86,6 +91,10 @@ static inline void model_content(struct model *m, struct content *c)
 	static const char *const id[] = {NULL, "a", "a~2", "a~3", "a~2~2", "00000000000000ff",
 		"0f3b1c2e-7d51-4f0a-9f0e-2f6c3f0d9a11", "0f3b1c2e-7d51-4f0a-9f0e-2f6c3f0d9a12"};
 	static const char *const name[] = {NULL, "x", "x_a", "Run", "-"};
+	static const char *const guid[] = {"0f3b1c2e-7d51-4f0a-9f0e-2f6c3f0d9a11",
+		"0f3b1c2e-7d51-4f0a-9f0e-2f6c3f0d9a12", "0f3b1c2e-7d51-4f0a-0000-2f6c3f0d9a12",
+		"1f3b1c2e-7d51-4f0a-9f0e-2f6c3f0d9a11", "ff3b1c2e-7d51-4f0a-9f0e-2f6c3f0d9a11"};
+	static const char *const plain[] = {"Run", "Runs", "RunInstances", "Ru", "a", "Z"};
 	int64_t day = DAY0 + (int64_t)made_draw(&m->seed, DAYS);
 
 	*c = (struct content){.account_of_key = made_draw(&m->seed, 2) == 0};
@@ -95,9 +104,14 @@ static inline void model_content(struct model *m, struct content *c)
 	c->e.hash = made_draw(&m->seed, 3) ? 0xff : made_draw(&m->seed, 3);
 	c->e.minified = 100 + (uint32_t)made_draw(&m->seed, 2);
 	for (int f = 0; f < FACET_COUNT; f++)
-		c->e.facet[f] = model_value(m, f % 2 ? 14 : 6);
+		c->e.facet[f] = model_value(m, f % 2 ? 21 : 6);
 	c->e.facet[FACET_EVENT] =
 		made_draw(&m->seed, 8) ? name[made_draw(&m->seed, 5)] : m->long_value[made_draw(&m->seed, 4)];
+	if (m->plain) {
+		c->e.id = guid[made_draw(&m->seed, 5)];
+		if (made_draw(&m->seed, 60))
+			c->e.facet[FACET_EVENT] = plain[made_draw(&m->seed, 6)];
+	}
 	c->e.facet[FACET_ACCOUNT] = made_draw(&m->seed, 2) ? "111122223333" : NULL;
 	for (size_t i = 0, n = made_draw(&m->seed, 4); i < n; i++) {
 		static const char *const arn[] = {"arn:1", "arn:2", "arn:3"};
@@ -278,6 +292,7 @@ static inline void model_make(struct model *m, uint64_t seed)
 		for (; len + n < (i == 1 ? 90 : 300); len += n)
 			memcpy(m->long_value[i] + len, unit[i], n);
 	}
+	m->plain = made_draw(&m->seed, 2) == 0;
 	m->n_parts = 1 + (uint32_t)made_draw(&m->seed, PARTS_MAX);
 	if (made_draw(&m->seed, 3) == 0)
 		m->since = (DAY0 + (int64_t)made_draw(&m->seed, 2)) * 86400 + 40000;

@@ -192,6 +192,8 @@ uint32_t segment_find_id(const struct segment *s, struct value id, uint32_t firs
 {
 	uint8_t guid[16];
 	char spelled[36];
+	if (!segment_good(s, GROUP_ROWS))
+		return s->head->rows;
 	/* Then there is no section of IDs. */
 	if (s->id_kind.width == 0 && s->id_kind.base == ID_NONE)
 		return s->head->rows;
@@ -209,10 +211,19 @@ uint32_t segment_find_id(const struct segment *s, struct value id, uint32_t firs
 
 uint32_t segment_find_hash(const struct segment *s, uint64_t hash, uint32_t first)
 {
+	if (!segment_good(s, GROUP_ROWS))
+		return s->head->rows;
 	for (uint32_t row = first; row < s->head->rows; row++)
 		if (s->hash[row] == hash && column_get(&s->id_kind, row) == ID_NONE)
 			return row;
 	return s->head->rows;
+}
+
+const uint8_t *segment_row_guid(const struct segment *s, uint32_t row)
+{
+	if (!segment_good(s, GROUP_ROWS) || column_get(&s->id_kind, row) != ID_GUID)
+		return NULL;
+	return s->id[row];
 }
 
 uint32_t segment_row_of(const struct segment *s, uint32_t object, uint32_t ordinal)
@@ -303,6 +314,21 @@ uint32_t segment_find(const struct segment *s, enum facet f, uint32_t code, uint
 		return end;
 	return f == FACET_RESOURCE ? find_resource(s, code, first, end)
 				   : column_find(&s->code[f], code, first, end);
+}
+
+uint32_t segment_find_last(const struct segment *s, enum facet f, uint32_t code, uint32_t first, uint32_t end)
+{
+	uint32_t from = first, to = end, i;
+	if (first >= end || !segment_good(s, GROUP_CODES(f)))
+		return SEGMENT_NO_ROW;
+	if (f == FACET_RESOURCE) {
+		from = column_get(&s->resource, first);
+		to = column_get(&s->resource, end);
+	}
+	i = column_find_last(&s->code[f], code, from, to);
+	if (i == to)
+		return SEGMENT_NO_ROW;
+	return f == FACET_RESOURCE ? row_of_resource(s, i, first, end) : i;
 }
 
 uint32_t segment_values(const struct segment *s, enum facet f)

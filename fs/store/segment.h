@@ -94,6 +94,8 @@ struct value segment_row_id(const struct segment *s, uint32_t row, char buf[36])
  * is none. */
 uint32_t segment_find_id(const struct segment *s, struct value id, uint32_t first);
 uint32_t segment_find_hash(const struct segment *s, uint64_t hash, uint32_t first);
+/* The 16 bytes of an eventID that is a GUID (its spelling sorts as they do); any other: NULL. */
+const uint8_t *segment_row_guid(const struct segment *s, uint32_t row);
 /* The row of an object's n-th record; n below its rows. */
 uint32_t segment_row_of(const struct segment *s, uint32_t object, uint32_t ordinal);
 
@@ -111,6 +113,10 @@ uint32_t segment_select(
 	const struct segment *s, enum facet f, uint32_t code, uint32_t first, uint32_t end, uint32_t *out);
 /* The first row of [first, end) that has the code, or end. */
 uint32_t segment_find(const struct segment *s, enum facet f, uint32_t code, uint32_t first, uint32_t end);
+/* The last row of [first, end) that has the code, or SEGMENT_NO_ROW. */
+#define SEGMENT_NO_ROW UINT32_MAX
+uint32_t segment_find_last(
+	const struct segment *s, enum facet f, uint32_t code, uint32_t first, uint32_t end);
 
 /* Dictionaries, sorted by bytes (shorter first where one begins the other). */
 uint32_t segment_values(const struct segment *s, enum facet f);

@@ -6,7 +6,7 @@
 
 #define BLOCK 64
 
-/* find_N, select_N, exceeds_N and falls_N for numbers of N bits. */
+/* find_N, find_last_N, select_N, exceeds_N and falls_N for numbers of N bits. */
 #define LOOPS(bits)                                                                                          \
 	static bool block_has_##bits(const uint##bits##_t *p, uint##bits##_t value)                          \
 	{                                                                                                    \
@@ -24,6 +24,16 @@
 		while (i < end && p[i] != value)                                                             \
 			i++;                                                                                 \
 		return i;                                                                                    \
+	}                                                                                                    \
+	static uint32_t find_last_##bits(                                                                    \
+		const uint##bits##_t *p, uint##bits##_t value, uint32_t first, uint32_t end)                 \
+	{                                                                                                    \
+		uint32_t i = end;                                                                            \
+		while (i - first >= BLOCK && !block_has_##bits(p + i - BLOCK, value))                        \
+			i -= BLOCK;                                                                          \
+		while (i > first && p[i - 1] != value)                                                       \
+			i--;                                                                                 \
+		return i > first ? i - 1 : end;                                                              \
 	}                                                                                                    \
 	static uint32_t select_##bits(                                                                       \
 		const uint##bits##_t *p, uint##bits##_t value, uint32_t first, uint32_t end, uint32_t *out)  \
@@ -164,6 +174,22 @@ uint32_t column_find(const struct column *c, uint32_t value, uint32_t first, uin
 		return find_16((const void *)c->p, (uint16_t)value, first, end);
 	default:
 		return find_32((const void *)c->p, value, first, end);
+	}
+}
+
+uint32_t column_find_last(const struct column *c, uint32_t value, uint32_t first, uint32_t end)
+{
+	if (!can_hold(c, value) || first == end)
+		return end;
+	switch (c->width) {
+	case 0:
+		return end - 1;
+	case 1:
+		return find_last_8(c->p, (uint8_t)value, first, end);
+	case 2:
+		return find_last_16((const void *)c->p, (uint16_t)value, first, end);
+	default:
+		return find_last_32((const void *)c->p, value, first, end);
 	}
 }
 

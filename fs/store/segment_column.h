@@ -72,6 +72,9 @@ bool column_ascends(const struct column *c, uint32_t n);
 /* Plain columns only. The first place of [first, end) that holds value, or end. */
 uint32_t column_find(const struct column *c, uint32_t value, uint32_t first, uint32_t end);
 
+/* Plain columns only. The last place of [first, end) that holds value, or end. */
+uint32_t column_find_last(const struct column *c, uint32_t value, uint32_t first, uint32_t end);
+
 /* Plain columns only. The places of [first, end) that hold value, ascending, to out (room for end - first).
  * Returns how many. */
 uint32_t column_select(const struct column *c, uint32_t value, uint32_t first, uint32_t end, uint32_t *out);

@@ -77,6 +77,16 @@ held_again() {
 	counted ls -lR "$mnt/events" && at_most readdirplus 20 && at_most lookup 60
 }
 
+many_names() { # of more than a thousand values names alone are given, and attributes once these are looked up
+	# shellcheck disable=SC2016
+	counted sh -c 'cd "$1" && ls -U | tail -50 | tr "\n" "\0" | xargs -0 stat' - "$mnt/by-resource" &&
+		at_least lookup 50 && at_most lookup 60
+}
+
+many_attributes() { # of the first ones, of a short piece by LOOKUP, of all others with the names
+	counted ls -lU "$mnt/by-resource" && at_most lookup 150
+}
+
 make_trail source --objects 60 --events 12000 --days 2 >/dev/null || give_up "make-trail"
 mount_trail "$source" "$mnt" && wait_ready "$mnt" || give_up "no mount"
 files=$(status_of "$mnt" .events.shown)
@@ -92,6 +102,11 @@ if is_root; then
 else
 	skip "ls -lR when the kernel has forgotten" "only root may drop the caches"
 fi
+# shellcheck disable=SC2012
+values=$(ls -U "$mnt/by-resource" | wc -l) # find would look them up
+check "values to count by" test "$values" -gt 1500
+check "names of many values" many_names
+check "ls -l of many values" many_attributes
 check "equal" compare "$source" "$mnt"
 check "it ends" unmount "$mnt"
 finish

@@ -269,7 +269,151 @@ static void a_day_follows_the_snapshot(void **state)
 	days_free(days);
 }
 
+/* ---- many rows ---- */
+
+#define MANY       4000 /* rows of a part */
+#define MANY_PARTS 3
+
+/* Each part has every row of a second that is a multiple of 10 once more. */
+static struct snapshot *many_rows(void)
+{
+	struct part *part[MANY_PARTS];
+	struct snapshot *s;
+	uint32_t next = 0;
+
+	for (uint32_t p = 0; p < MANY_PARTS; p++) {
+		struct segment_build *b = segment_build_new(DAY0);
+		struct source_object o = {.key = p == 0 ? "a" : p == 1 ? "b" : "c"};
+
+		made_add_object(b, &o, SEGMENT_IS_LOG, "");
+		for (uint32_t i = 0; i < MANY; i++) {
+			uint32_t second = i * 7919 % 3000, n = second % 10 ? p * MANY + i : i;
+			struct made_event e = EVENT(n % 2 ? "Run" : "RunAll", NULL, n);
+			char id[40];
+
+			snprintf(id, sizeof(id), "%08x-0000-0000-0000-000000000000", n * 2654435761u);
+			e.id = id;
+			e.time = (int64_t)DAY0 * 86400 + second;
+			made_add_event(b, &e);
+		}
+		part[p] = made_part(made_segment(b), &next);
+	}
+	s = made_snapshot(1, part, MANY_PARTS);
+	for (uint32_t p = 0; p < MANY_PARTS; p++)
+		part_unref(part[p]);
+	return s;
+}
+
+static void many_rows_are_settled_and_sorted(void **state)
+{
+	struct days *days = days_new(INT64_MIN + 1, INT64_MAX);
+	struct snapshot *s = many_rows();
+	struct place *at = calloc((size_t)MANY * MANY_PARTS, sizeof(*at));
+	char name[DAY_NAME_MAX + 1], last[DAY_NAME_MAX + 1] = "";
+	uint32_t want = 0, n = 0;
+	struct day *d;
+
+	(void)state;
+	for (uint32_t i = 0; i < MANY; i++)
+		want += i * 7919 % 3000 % 10 ? MANY_PARTS : 1;
+	assert_int_equal(days_get(days, s, DAY0, &d), 0);
+	for (uint32_t i = 0; i < d->n_slices; i++)
+		for (uint32_t row = d->slice[i].first; row < d->slice[i].end; row++)
+			if (slice_shows(&d->slice[i], row))
+				at[n++] = (struct place){i, row};
+	assert_int_equal(n, want);
+	assert_int_equal(d->shown, want);
+	assert_int_equal(day_sort(d, at, n), 0);
+	for (uint32_t i = 0; i < n; i++) {
+		day_name(d, at[i], name);
+		assert_true(strcmp(last, name) < 0);
+		memcpy(last, name, sizeof(name));
+	}
+	free(at);
+	day_unref(d);
+	snapshot_unref(s);
+	days_free(days);
+}
+
+struct asking {
+	struct days *days;
+	struct snapshot *s;
+	uint32_t number, wrong;
+};
+
+/* Asks for some rows, and now and then for all of the day. */
+static void *ask_rows(void *arg)
+{
+	struct asking *a = arg;
+	uint64_t seed = a->number * 77 + 1;
+
+	for (int i = 0; i < 60; i++) {
+		uint32_t row[MANY], n = 0;
+		const struct slice *s;
+		struct day *d;
+
+		a->wrong += days_open(a->days, a->s, DAY0, &d) != 0;
+		s = &d->slice[made_draw(&seed, MANY_PARTS)];
+		for (uint32_t x = s->first + (uint32_t)made_draw(&seed, 100); x < s->end; x += 200)
+			row[n++] = x;
+		a->wrong += day_settle_rows(d, (uint32_t)(s - d->slice), row, n) != 0;
+		for (uint32_t k = 0; k < n; k++)
+			a->wrong += slice_shows(s, row[k]) !=
+				    (s == d->slice || segment_row_second(s->part->seg, row[k]) % 10 != 0);
+		a->wrong += i == 50 && a->number == 3 && day_settle(d) != 0;
+		day_unref(d);
+	}
+	return NULL;
+}
+
+static void rows_are_settled_by_several_threads(void **state)
+{
+	struct days *days = days_new(INT64_MIN + 1, INT64_MAX);
+	struct snapshot *s = many_rows();
+	struct asking a[4];
+	pthread_t thread[4];
+
+	(void)state;
+	for (uint32_t i = 0; i < 4; i++) {
+		a[i] = (struct asking){days, s, i, 0};
+		assert_int_equal(pthread_create(&thread[i], NULL, ask_rows, &a[i]), 0);
+	}
+	for (uint32_t i = 0; i < 4; i++) {
+		pthread_join(thread[i], NULL);
+		assert_int_equal(a[i].wrong, 0);
+	}
+	snapshot_unref(s);
+	days_free(days);
+}
+
 /* ---- at random ---- */
+
+/* Some rows of a day, which has never been asked for as a whole: in several questions. */
+static void compare_rows(struct model *m, struct days *days, int32_t day)
+{
+	struct day *d;
+
+	assert_int_equal(days_open(days, m->snapshot, day, &d), 0);
+	for (uint32_t k = 0; k < 2 * d->n_slices; k++) {
+		uint32_t i = (uint32_t)made_draw(&m->seed, d->n_slices), row[ROWS_MAX], n = 0;
+		uint64_t every = 1 + made_draw(&m->seed, 20);
+		const struct slice *s = &d->slice[i];
+
+		for (uint32_t x = s->first; x < s->end; x++)
+			if (!made_draw(&m->seed, every))
+				row[n++] = x;
+		assert_int_equal(day_settle_rows(d, i, row, n), 0);
+		for (uint32_t x = 0; x < n; x++) {
+			struct place p = {i, row[x]};
+			const struct model_row *r = model_row_at(m, d, p);
+
+			assert_true(slice_shows(s, row[x]) == r->shown);
+			if (r->shown)
+				assert_int_equal(day_clash(d, p), r->clash);
+		}
+	}
+	day_unref(d);
+}
 
 static void compare_day(struct model *m, struct days *days, int32_t day)
 {
@@ -311,13 +455,16 @@ static void agrees_with_the_rules(void **state)
 	static struct model m;
 
 	(void)state;
-	for (uint64_t seed = 1; seed <= 150; seed++) {
+	for (uint64_t seed = 1; seed <= 300; seed++) {
 		struct days *days;
 
 		model_make(&m, seed);
 		days = days_new(m.since, m.until);
-		for (int32_t day = DAY0 - 1; day < DAY0 + DAYS + 1; day++)
+		for (int32_t day = DAY0 - 1; day < DAY0 + DAYS + 1; day++) {
+			if (seed % 3)
+				compare_rows(&m, days, day);
 			compare_day(&m, days, day);
+		}
 		compare_day(&m, days, SEGMENT_UNDATED);
 		compare_day(&m, days, DAY0);
 		model_free(&m);
@@ -338,6 +485,8 @@ int main(void)
 		cmocka_unit_test(since_and_until_are_included),
 		cmocka_unit_test(settled_days_are_kept_while_they_are_true),
 		cmocka_unit_test(a_day_follows_the_snapshot),
+		cmocka_unit_test(many_rows_are_settled_and_sorted),
+		cmocka_unit_test(rows_are_settled_by_several_threads),
 		cmocka_unit_test(agrees_with_the_rules),
 	};
 

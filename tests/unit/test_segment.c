@@ -179,6 +179,7 @@ static void check_value(const struct model *m, const struct segment *s, enum fac
 	struct value v = segment_value(s, f, code);
 	uint32_t n = segment_select(s, f, code, first, end, out), at = 0;
 	assert_int_equal(segment_find(s, f, code, first, end), n ? out[0] : end);
+	assert_int_equal(segment_find_last(s, f, code, first, end), n ? out[n - 1] : SEGMENT_NO_ROW);
 	for (uint32_t row = first; row < end; row++) {
 		bool has = event_has(event_of(m, s, row), f, v);
 		assert_int_equal(segment_row_has(s, f, row, code), has);
@@ -361,8 +362,11 @@ static void columns(void **state)
 			}
 			assert_int_equal(k, hits);
 			assert_int_equal(column_find(&c, wanted, first, end), found);
+			assert_int_equal(
+				column_find_last(&c, wanted, first, end), hits ? out[hits - 1] : end);
 			/* What the width cannot hold is nowhere. */
 			assert_int_equal(column_find(&c, value[first] + 0x80000000u, first, end), end);
+			assert_int_equal(column_find_last(&c, value[first] + 0x80000000u, first, end), end);
 			assert_int_equal(column_select(&c, UINT32_MAX, first, end, out), 0);
 		}
 	}
