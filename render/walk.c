@@ -13,6 +13,7 @@
 
 #define NAME_MAX_LEN 18 /* "recipientAccountId" */
 #define NOTHING      0xff
+#define KEEP_8       255, 255, 255, 255, 255, 255, 255, 255
 
 /* A member that means something in its context. */
 struct wanted {
@@ -109,18 +110,17 @@ static void name_add(struct walker *w, enum context context, size_t index)
 	w->name[context][i] = (uint8_t)(index + 1);
 }
 
-/* The member of that name, or NULL. */
-static const struct wanted *name_find(
-	const struct walker *w, enum context context, const char *name, size_t len)
+/* 1 + the index of the member of that name, or 0. */
+static unsigned name_find(const struct walker *w, unsigned context, const char *name, size_t len)
 {
 	if (len < 3 || len > NAME_MAX_LEN)
-		return NULL;
+		return 0;
 	for (unsigned i = name_bucket(name, len); w->name[context][i]; i = (i + 1) % WALK_NAMES_MAX) {
 		const struct wanted *m = &wanted[w->name[context][i] - 1];
 		if (m->len == len && memcmp(m->name, name, len) == 0)
-			return m;
+			return w->name[context][i];
 	}
-	return NULL;
+	return 0;
 }
 
 /* The bytes of an escaped name, or 0 where it is too long for one of ours. */
@@ -131,20 +131,80 @@ static size_t name_decode(const char *p, size_t len, char out[6 * NAME_MAX_LEN])
 	return len <= 6 * NAME_MAX_LEN ? scan_string(&span, out) : 0;
 }
 
-/* Looks up a member, forgets what an earlier one of its name has set, and says where its value goes. */
-static struct span *member_begin(
-	struct walker *w, unsigned context, const char *name, size_t len, bool escaped, unsigned *ret_child)
+static unsigned name_find_escaped(const struct walker *w, unsigned context, const char *name, size_t len)
 {
 	char decoded[6 * NAME_MAX_LEN];
-	const struct wanted *m;
 
-	if (escaped) {
-		len = name_decode(name, len, decoded);
-		name = decoded;
+	len = name_decode(name, len, decoded);
+	return name_find(w, context, decoded, len);
+}
+
+#define GUESS_PROBES 8
+
+/* Where the name is kept, or is to be. */
+static struct guess *guess_find(struct walker *w, unsigned context, const uint64_t text[GUESS_TEXT / 8])
+{
+	uint64_t hash = context;
+
+	for (int i = 0; i < GUESS_TEXT / 8; i++)
+		hash = (hash ^ text[i]) * 0x9e3779b97f4a7c15u;
+	for (unsigned i = 0; i < GUESS_PROBES; i++) {
+		struct guess *g = &w->guess[((hash >> 32) + i) % GUESSES];
+		if (g->context == CONTEXT_COUNT ||
+			(g->context == context && memcmp(g->text, text, GUESS_TEXT) == 0))
+			return g;
 	}
-	m = name_find(w, context, name, len);
-	if (!m)
-		return NULL;
+	return &w->guess[(hash >> 32) % GUESSES];
+}
+
+/* Keeps the name at p, n bytes with quotes and colon, as one that follows what was seen last. GUESS_TEXT
+ * bytes can be read. */
+static struct guess *guess_keep(
+	struct walker *w, struct guess *seen, unsigned context, const char *p, size_t n)
+{
+	static const uint8_t keep[2 * GUESS_TEXT] = {KEEP_8, KEEP_8, KEEP_8, KEEP_8};
+	uint64_t text[GUESS_TEXT / 8], mask[GUESS_TEXT / 8];
+	struct guess *g;
+
+	memcpy(text, p, sizeof text);
+	memcpy(mask, keep + GUESS_TEXT - n, sizeof mask);
+	for (int i = 0; i < GUESS_TEXT / 8; i++)
+		text[i] &= mask[i];
+	g = guess_find(w, context, text);
+	if (g->context != context || memcmp(g->text, text, sizeof text) != 0) {
+		memcpy(g->text, text, sizeof text);
+		g->mask = (uint32_t)(((uint64_t)1 << n) - 1);
+		g->len = (uint8_t)n;
+		g->context = (uint8_t)context;
+		g->wanted = (uint8_t)name_find(w, context, p + 1, n - 3);
+	}
+	if (seen->next[0]->context == CONTEXT_COUNT)
+		seen->next[0] = g;
+	else
+		seen->next[1] = g;
+	return g;
+}
+
+/* Whether the text goes on with this name. */
+static inline bool guess_is(const struct guess *g, unsigned context, const char *p, const char *end)
+{
+	if (g->context != context || end - p < GUESS_TEXT)
+		return false;
+#ifdef __SSE2__
+	const __m128i *text = (const __m128i *)(const void *)p,
+		      *have = (const __m128i *)(const void *)g->text;
+	__m128i low = _mm_cmpeq_epi8(_mm_loadu_si128(text), _mm_loadu_si128(have));
+	__m128i high = _mm_cmpeq_epi8(_mm_loadu_si128(text + 1), _mm_loadu_si128(have + 1));
+	uint32_t same = (uint32_t)_mm_movemask_epi8(low) | (uint32_t)_mm_movemask_epi8(high) << 16;
+	return (g->mask & ~same) == 0;
+#else
+	return memcmp(p, g->text, g->len) == 0;
+#endif
+}
+
+/* Forgets what an earlier member of the name has set, and says where the value goes. */
+static inline struct span *member_begin(struct walker *w, const struct wanted *m, unsigned *ret_child)
+{
 	*ret_child = m->child;
 	w->known |= m->known;
 	if (m->clear_to)
@@ -220,10 +280,11 @@ static int fail_at(struct walker *w, const char *p, const char *what)
 int walk_value(struct walker *w, unsigned depth, enum context root)
 {
 	const struct frame *const bottom = w->frame, *const limit = bottom + (SCAN_DEPTH_MAX - depth);
-	const char *p = w->p, *const end = w->end, *start, *name, *quote;
+	const char *p = w->p, *const end = w->end, *start, *quote;
 	struct frame *top = w->frame;
+	struct guess *seen = w->seen;
 	struct span *slot = NULL;
-	unsigned child = root, context = CONTEXT_NONE;
+	unsigned child = root, context = CONTEXT_NONE, found;
 	uint64_t white = 0, layout = 1, indent = 1;
 	enum json_type type;
 	bool escaped;
@@ -316,24 +377,43 @@ item:
 			child = CONTEXT_RESOURCE;
 		goto value;
 	}
-	if (token_peek(p, end) != '"')
-		return fail_at(w, p, "a string expected");
-	name = p + 1;
-	escaped = false;
-	quote = token_string(name, end, &escaped, &w->fault);
-	if (!quote)
-		return -EBADMSG;
-	p = quote + 1;
-	SKIP_WHITE();
-	if (token_peek(p, end) != ':')
-		return fail_at(w, p, "':' expected");
-	p++;
+	if (guess_is(seen->next[0], context, p, end)) {
+		seen = seen->next[0];
+		p += seen->len;
+		found = seen->wanted;
+	} else if (guess_is(seen->next[1], context, p, end)) {
+		seen = seen->next[1];
+		p += seen->len;
+		found = seen->wanted;
+	} else {
+		if (token_peek(p, end) != '"')
+			return fail_at(w, p, "a string expected");
+		start = p;
+		escaped = false;
+		quote = token_string(p + 1, end, &escaped, &w->fault);
+		if (!quote)
+			return -EBADMSG;
+		p = quote + 1;
+		SKIP_WHITE();
+		if (token_peek(p, end) != ':')
+			return fail_at(w, p, "':' expected");
+		p++;
+		if (escaped) {
+			found = name_find_escaped(w, context, start + 1, (size_t)(quote - start - 1));
+		} else if (p == quote + 2 && p - start <= GUESS_TEXT && end - start >= GUESS_TEXT) {
+			seen = guess_keep(w, seen, context, start, (size_t)(p - start));
+			found = seen->wanted;
+		} else {
+			found = name_find(w, context, start + 1, (size_t)(quote - start - 1));
+		}
+	}
 	SKIP_WHITE();
 	layout++;
-	if (context != CONTEXT_NONE)
-		slot = member_begin(w, context, name, (size_t)(quote - name), escaped, &child);
+	if (found)
+		slot = member_begin(w, &wanted[found - 1], &child);
 	goto value;
 out:
+	w->seen = seen;
 	w->p = p;
 	w->white = white;
 	w->layout = layout;
@@ -353,6 +433,12 @@ bool walk_name_is(const char *p, size_t len, bool escaped, const char *name)
 
 void walker_init(struct walker *w)
 {
+	for (size_t i = 0; i < GUESSES; i++) {
+		w->guess[i].context = CONTEXT_COUNT;
+		w->guess[i].next[0] = w->guess[i].next[1] = &w->none;
+	}
+	w->seen = &w->none;
+	w->none = w->guess[0];
 	memset(w->name, 0, sizeof w->name);
 	for (size_t i = 0; i < N_WANTED; i++) {
 		name_add(w, wanted[i].context, i);

@@ -48,6 +48,23 @@ struct frame {
 
 #define WALK_NAMES_MAX 64 /* a power of 2, slots of a context's hash table */
 
+/*
+ * A member's name as the text writes it, and names that came after it. Logs are written by programs:
+ * members come in the same order again and again, so most names need no look at each byte and no search, only
+ * a comparison with what is expected. Nothing that is found depends on it.
+ */
+#define GUESS_TEXT 32
+#define GUESSES    256 /* a power of 2 */
+
+struct guess {
+	char text[GUESS_TEXT]; /* `"eventTime":`, then NULs */
+	uint32_t mask;         /* a bit for each byte before those */
+	uint8_t len;
+	uint8_t context;       /* enum context of the object it was in; CONTEXT_COUNT: nothing is here yet */
+	uint8_t wanted;        /* 1 + index of a wanted name, or 0 */
+	struct guess *next[2]; /* two, as members that not every record has come and go */
+};
+
 struct walker {
 	const char *p, *end; /* what is left of the text */
 	struct fault fault;
@@ -65,6 +82,9 @@ struct walker {
 
 	struct frame frame[SCAN_DEPTH_MAX];
 	uint8_t name[CONTEXT_COUNT][WALK_NAMES_MAX]; /* 1 + index of a wanted name, or 0 */
+	struct guess guess[GUESSES];                 /* open addressing by hash */
+	struct guess none;                           /* what none looks like: before the first name */
+	struct guess *seen;                          /* the last one met */
 };
 
 void walker_init(struct walker *w);
