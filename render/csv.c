@@ -141,7 +141,7 @@ int csv_row(struct csv *c, const char *text, size_t len, struct value key_accoun
 		return err;
 	if (w->p != w->end)
 		return -EBADMSG;
-	memcpy(r.field, w->field, sizeof(r.field));
+	r.field = w->field;
 	r.resource = w->resource;
 	r.n_resources = w->n_resources;
 	err = event_read(c->scratch, &r, key_account, &e);

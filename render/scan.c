@@ -171,7 +171,7 @@ static int record_end(struct pass *x, const char *start)
 	r.len = (uint32_t)(w->p - start);
 	r.minified = (uint32_t)minified;
 	r.pretty = (uint32_t)(minified + w->layout);
-	memcpy(r.field, w->field, sizeof r.field);
+	r.field = w->field;
 	r.resource = w->resource;
 	r.n_resources = w->n_resources;
 	e = record_hash(x->s, &r);

@@ -69,12 +69,12 @@ struct span {
 
 /* One record. Everything is borrowed: valid until the visitor returns. */
 struct record {
-	const char *text;  /* its first byte */
-	uint32_t len;      /* as written, without white space around */
-	uint32_t pretty;   /* bytes as `jq .` lays it out, final newline included */
-	uint32_t minified; /* bytes without white space */
-	uint64_t hash;     /* XXH3 (64 bits) of the minified bytes */
-	struct span field[FIELD_COUNT];
+	const char *text;            /* its first byte */
+	uint32_t len;                /* as written, without white space around */
+	uint32_t pretty;             /* bytes as `jq .` lays it out, final newline included */
+	uint32_t minified;           /* bytes without white space */
+	uint64_t hash;               /* XXH3 (64 bits) of the minified bytes */
+	const struct span *field;    /* FIELD_COUNT of them, by enum scan_field */
 	const struct span *resource; /* ARN, else ARNPrefix, of each element of resources that has one */
 	size_t n_resources;
 };
