@@ -4,9 +4,11 @@
  */
 #include "fs/store/segment_build.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#define XXH_INLINE_ALL /* most values are too short for a call */
 #include <xxhash.h>
 
 #include "fs/store/segment_rows.h"
@@ -61,6 +63,28 @@ static bool intern_grow(struct intern_table *t)
 	return true;
 }
 
+/* n bytes from 8 to 16, or any 16 and more: in pieces, of which the last may lie over the one before. */
+static inline bool same_bytes(const char *a, const char *b, size_t n)
+{
+	uint64_t x, y, differs = 0;
+	if (n < 8)
+		return memcmp(a, b, n) == 0;
+	for (size_t i = 0; i < n - 8; i += 8) {
+		memcpy(&x, a + i, sizeof x);
+		memcpy(&y, b + i, sizeof y);
+		differs |= x ^ y;
+	}
+	memcpy(&x, a + n - 8, sizeof x);
+	memcpy(&y, b + n - 8, sizeof y);
+	return (differs | (x ^ y)) == 0;
+}
+
+static inline bool is_code(const struct intern_table *t, uint32_t code, struct value v)
+{
+	const struct interned *have = &interned(t)[code];
+	return have->len == v.len && same_bytes(t->text.data + have->text, v.p, v.len);
+}
+
 /* The code of a value, SEGMENT_NO_CODE for an absent one. */
 static int intern(struct intern_table *t, struct value v, uint32_t *ret_code)
 {
@@ -68,15 +92,18 @@ static int intern(struct intern_table *t, struct value v, uint32_t *ret_code)
 		*ret_code = SEGMENT_NO_CODE;
 		return 0;
 	}
+	/* Region, account, type, ...: what the record before had. */
+	if (t->n > 0 && is_code(t, t->last, v)) {
+		*ret_code = t->last;
+		return 0;
+	}
 	if (t->n >= t->slots / 2 && !intern_grow(t))
 		return -ENOMEM;
 	uint64_t hash = XXH3_64bits(v.p, v.len);
 	uint32_t i = (uint32_t)hash & (t->slots - 1);
 	for (; t->slot[i]; i = (i + 1) & (t->slots - 1)) {
-		const struct interned *have = &interned(t)[t->slot[i] - 1];
-		if (have->hash == hash && have->len == v.len &&
-			memcmp(t->text.data + have->text, v.p, v.len) == 0) {
-			*ret_code = t->slot[i] - 1;
+		if (interned(t)[t->slot[i] - 1].hash == hash && is_code(t, t->slot[i] - 1, v)) {
+			*ret_code = t->last = t->slot[i] - 1;
 			return 0;
 		}
 	}
@@ -87,7 +114,7 @@ static int intern(struct intern_table *t, struct value v, uint32_t *ret_code)
 	if (!arena_copy(&t->text, v.p, v.len))
 		return -ENOMEM;
 	t->slot[i] = ++t->n;
-	*ret_code = t->n - 1;
+	*ret_code = t->last = t->n - 1;
 	return 0;
 }
 

@@ -36,9 +36,11 @@
 #ifndef FS_STORE_SEGMENT_FORMAT_H
 #define FS_STORE_SEGMENT_FORMAT_H
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "render/event.h"
 
@@ -126,29 +128,34 @@ static inline void segment_spell_guid(const uint8_t id[16], char buf[36])
 	}
 }
 
-/* Without a branch: digits and letters come at random. Negative: no lower-case hex digit. */
-static inline int segment_hex_digit(char c)
+/* Eight lower-case hex digits at once, a byte each, to four bytes. False where one is something else. */
+static inline bool segment_read_hex8(const char *first, const char *second, uint8_t ret[4])
 {
-	unsigned digit = (unsigned char)(c - '0'), letter = (unsigned char)(c - 'a');
-	unsigned is_digit = digit < 10, is_letter = letter < 6;
-	return (int)((digit & -is_digit) | ((letter + 10) & -is_letter) | ((is_digit | is_letter) - 1));
+	const uint64_t ones = 0x0101010101010101u;
+	uint32_t a, b;
+	memcpy(&a, first, sizeof a);
+	memcpy(&b, second, sizeof b);
+	uint64_t text = (uint64_t)le32toh(b) << 32 | le32toh(a);
+	/* Bit 6 is what letters have and digits have not. */
+	uint64_t nibble = (text & ones * 0x0f) + (text >> 6 & ones) * 9;
+	uint64_t letter = (nibble + ones * 0x76) >> 7 & ones;
+	/* Whatever else these bytes may have been: not these. */
+	if (nibble & ones * 0xf0 || nibble + ones * '0' + letter * ('a' - '9' - 1) != text)
+		return false;
+	uint64_t pairs = (nibble << 4 | nibble >> 8) & 0x00ff00ff00ff00ffu;
+	pairs = (pairs | pairs >> 8) & 0x0000ffff0000ffffu;
+	uint32_t bytes = htole32((uint32_t)(pairs | pairs >> 16));
+	memcpy(ret, &bytes, sizeof bytes);
+	return true;
 }
 
-/* And back; false: it is not one. */
+/* 8-4-4-4-12. */
 static inline bool segment_read_guid(struct value id, uint8_t ret[16])
 {
 	const char *p = id.p;
-	int bad = 0;
-	if (id.len != 36 || p[8] != '-' || p[13] != '-' || p[18] != '-' || p[23] != '-')
-		return false;
-	for (int i = 0; i < 16; i++, p += 2) {
-		if (i == 4 || i == 6 || i == 8 || i == 10)
-			p++;
-		int high = segment_hex_digit(p[0]), low = segment_hex_digit(p[1]);
-		bad |= high | low;
-		ret[i] = (uint8_t)((unsigned)high << 4 | (unsigned)low);
-	}
-	return bad >= 0;
+	return id.len == 36 && p[8] == '-' && p[13] == '-' && p[18] == '-' && p[23] == '-' &&
+	       segment_read_hex8(p, p + 4, ret) && segment_read_hex8(p + 9, p + 14, ret + 4) &&
+	       segment_read_hex8(p + 19, p + 24, ret + 8) && segment_read_hex8(p + 28, p + 32, ret + 12);
 }
 
 /* Sets the checksums of a file in memory from its table of sections. What the table places outside of the

@@ -27,6 +27,7 @@ struct intern_table {
 	uint32_t *slot; /* open addressing by hash: code + 1, or 0; half of them are free at least */
 	uint32_t slots; /* a power of two */
 	uint32_t n;
+	uint32_t last;      /* code of the value that was looked up last */
 	struct arena value; /* struct interned */
 	struct arena text;
 };
