@@ -3,7 +3,7 @@
  * first member are damage: `aws cloudtrail validate-logs` rejects them, and zcat would show them as if they
  * belonged.
  *
- * Pure functions, thread-safe. Nothing is kept.
+ * Pure functions, thread-safe. Nothing is kept but in a room, which belongs to one thread.
  */
 #ifndef RENDER_GUNZIP_H
 #define RENDER_GUNZIP_H
@@ -20,6 +20,17 @@
  */
 int gunzip_whole(
 	const void *src, size_t n, size_t cap, char **ret, size_t *ret_len, char reason[GUNZIP_REASON_MAX]);
+
+/* Memory that is used again, so that its pages are fetched from the kernel once. {0} at first; free(p) at the
+ * end. */
+struct gunzip_room {
+	char *p;
+	size_t size;
+};
+
+/* The same, but what it inflates to is in the room until the next call with it. */
+int gunzip_into(struct gunzip_room *room, const void *src, size_t n, size_t cap, size_t *ret_len,
+	char reason[GUNZIP_REASON_MAX]);
 
 /*
  * The same in pieces of at most 256 KiB, in constant memory: sink(arg, piece, length) returns 0 to go on, or

@@ -14,37 +14,46 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "render/gunzip.h"
+enum held {
+	HELD_OWN,
+	HELD_MAPPED,
+	HELD_LENT /* in somebody's room */
+};
 
 struct blob {
 	atomic_uint refs;
 	char *data;
 	size_t len;
-	bool mapped;
+	enum held held;
 };
 
-/* Takes data over. */
-static struct blob *make(char *data, size_t len, bool mapped)
+static void release(char *data, size_t len, enum held held)
+{
+	if (held == HELD_MAPPED)
+		munmap(data, len);
+	else if (held == HELD_OWN)
+		free(data);
+}
+
+/* Takes data over, unless it is lent. */
+static struct blob *make(char *data, size_t len, enum held held)
 {
 	struct blob *b = malloc(sizeof(*b));
 
 	if (!b) {
-		if (mapped)
-			munmap(data, len);
-		else
-			free(data);
+		release(data, len, held);
 		return NULL;
 	}
 	atomic_init(&b->refs, 1);
 	b->data = data;
 	b->len = len;
-	b->mapped = mapped;
+	b->held = held;
 	return b;
 }
 
 struct blob *blob_new(char *data, size_t len)
 {
-	return make(data, len, false);
+	return make(data, len, HELD_OWN);
 }
 
 static int append(void *arg, const void *p, size_t n)
@@ -77,7 +86,7 @@ static int gunzip_mapped(const void *src, size_t len, int fd, struct blob **ret,
 	data = mmap(NULL, (size_t)size, PROT_READ, MAP_SHARED, fd, 0);
 	if (data == MAP_FAILED)
 		return errno == ENOMEM ? -ENOMEM : -EIO;
-	*ret = make(data, (size_t)size, true);
+	*ret = make(data, (size_t)size, HELD_MAPPED);
 	return *ret ? 0 : -ENOMEM;
 }
 
@@ -92,18 +101,10 @@ static int gunzip_spilled(const void *src, size_t len, struct cache *spill, stru
 	return r;
 }
 
-int blob_gunzip(
-	const void *src, size_t len, struct cache *spill, struct blob **ret, char reason[BLOB_REASON_MAX])
+/* After an error r of inflating it in memory, with why. */
+static int gunzip_rest(
+	int r, const void *src, size_t len, struct cache *spill, struct blob **ret, char *why, char *reason)
 {
-	char why[GUNZIP_REASON_MAX] = "";
-	char *data;
-	size_t data_len;
-	int r = gunzip_whole(src, len, BLOB_HELD_MAX, &data, &data_len, why);
-
-	if (r == 0) {
-		*ret = make(data, data_len, false);
-		return *ret ? 0 : -ENOMEM;
-	}
 	if (r == -EFBIG)
 		r = gunzip_spilled(src, len, spill, ret, why);
 	if (r == -EFBIG)
@@ -111,6 +112,33 @@ int blob_gunzip(
 	if (r == -EBADMSG)
 		snprintf(reason, BLOB_REASON_MAX, "%s", why);
 	return r;
+}
+
+int blob_gunzip_into(struct gunzip_room *room, const void *src, size_t len, struct cache *spill,
+	struct blob **ret, char reason[BLOB_REASON_MAX])
+{
+	char why[GUNZIP_REASON_MAX] = "";
+	size_t inflated;
+	int r = gunzip_into(room, src, len, BLOB_HELD_MAX, &inflated, why);
+
+	if (r < 0)
+		return gunzip_rest(r, src, len, spill, ret, why, reason);
+	*ret = make(room->p, inflated, HELD_LENT);
+	return *ret ? 0 : -ENOMEM;
+}
+
+int blob_gunzip(
+	const void *src, size_t len, struct cache *spill, struct blob **ret, char reason[BLOB_REASON_MAX])
+{
+	char why[GUNZIP_REASON_MAX] = "";
+	char *data;
+	size_t inflated;
+	int r = gunzip_whole(src, len, BLOB_HELD_MAX, &data, &inflated, why);
+
+	if (r < 0)
+		return gunzip_rest(r, src, len, spill, ret, why, reason);
+	*ret = make(data, inflated, HELD_OWN);
+	return *ret ? 0 : -ENOMEM;
 }
 
 struct blob *blob_ref(struct blob *b)
@@ -123,10 +151,7 @@ void blob_unref(struct blob *b)
 {
 	if (!b || atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) != 1)
 		return;
-	if (b->mapped)
-		munmap(b->data, b->len);
-	else
-		free(b->data);
+	release(b->data, b->len, b->held);
 	free(b);
 }
 
@@ -142,5 +167,5 @@ size_t blob_len(const struct blob *b)
 
 size_t blob_held(const struct blob *b)
 {
-	return b->mapped ? 0 : b->len;
+	return b->held == HELD_MAPPED ? 0 : b->len;
 }

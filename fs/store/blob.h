@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "fs/store/cache.h"
+#include "render/gunzip.h"
 
 #define BLOB_HELD_MAX     (64u << 20)
 #define BLOB_INFLATED_MAX (2ull << 30) /* an object that inflates to more is damage */
@@ -25,6 +26,10 @@ struct blob *blob_new(char *data, size_t len);
  * -ENOSPC, -EIO: no room to spill; -ENOMEM. */
 int blob_gunzip(
 	const void *src, size_t len, struct cache *spill, struct blob **ret, char reason[BLOB_REASON_MAX]);
+
+/* The same; where it is held in memory, it is in the room, and must not outlive the next use of that. */
+int blob_gunzip_into(struct gunzip_room *room, const void *src, size_t len, struct cache *spill,
+	struct blob **ret, char reason[BLOB_REASON_MAX]);
 
 struct blob *blob_ref(struct blob *b);
 void blob_unref(struct blob *b);

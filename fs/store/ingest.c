@@ -21,10 +21,13 @@
 #include "render/key.h"
 #include "render/scan.h"
 
+#define ROOM_KEPT (16u << 20)
+
 struct ingest {
 	struct scanner *scanner;
 	struct event_scratch *scratch;
 	struct cache *spill;
+	struct gunzip_room room; /* of the object that is being read */
 	char problem[SCAN_REASON_MAX + 32];
 };
 
@@ -63,6 +66,7 @@ void ingest_free(struct ingest *in)
 		return;
 	scanner_free(in->scanner);
 	event_scratch_free(in->scratch);
+	free(in->room.p);
 	free(in);
 }
 
@@ -253,11 +257,20 @@ static int add_text(struct pass *x, bool layout_only, enum key_kind kind, const 
 	return segment_build_object(x->b, &x->o);
 }
 
+/* Rarely is an object as large as this: its memory is not held for the next one. */
+static void give_back(struct gunzip_room *room)
+{
+	if (room->size <= ROOM_KEPT)
+		return;
+	free(room->p);
+	*room = (struct gunzip_room){0};
+}
+
 static int add_gzip(struct pass *x, bool layout_only, enum key_kind kind, const char *data, size_t len)
 {
 	char reason[BLOB_REASON_MAX] = "";
 	struct blob *whole;
-	int r = blob_gunzip(data, len, x->in->spill, &whole, reason);
+	int r = blob_gunzip_into(&x->in->room, data, len, x->in->spill, &whole, reason);
 
 	if (r == -EBADMSG) {
 		set_damaged(x, 0, reason);
@@ -267,6 +280,7 @@ static int add_gzip(struct pass *x, bool layout_only, enum key_kind kind, const 
 		return r;
 	r = add_text(x, layout_only, kind, blob_data(whole), blob_len(whole));
 	blob_unref(whole);
+	give_back(&x->in->room);
 	return r;
 }
 
