@@ -40,22 +40,19 @@ static bool arena_copy(struct arena *a, const void *p, size_t n)
 	return to != NULL;
 }
 
-static struct interned *interned(const struct intern_table *t)
-{
-	return (struct interned *)(void *)t->value.data;
-}
-
 static bool intern_grow(struct intern_table *t)
 {
 	uint32_t slots = t->slots ? t->slots * 2 : SLOTS_MIN;
-	uint32_t *slot = slots ? calloc(slots, sizeof *slot) : NULL;
+	struct intern_slot *slot = slots ? calloc(slots, sizeof *slot) : NULL;
 	if (!slot)
 		return false;
-	for (uint32_t code = 0; code < t->n; code++) {
-		uint32_t i = (uint32_t)interned(t)[code].hash & (slots - 1);
-		while (slot[i])
+	for (uint32_t old = 0; old < t->slots; old++) {
+		uint32_t i = t->slot[old].hash & (slots - 1);
+		if (!t->slot[old].at)
+			continue;
+		while (slot[i].at)
 			i = (i + 1) & (slots - 1);
-		slot[i] = code + 1;
+		slot[i] = t->slot[old];
 	}
 	free(t->slot);
 	t->slot = slot;
@@ -63,12 +60,24 @@ static bool intern_grow(struct intern_table *t)
 	return true;
 }
 
-/* n bytes from 8 to 16, or any 16 and more: in pieces, of which the last may lie over the one before. */
+static inline bool same_few(const char *a, const char *b, size_t n)
+{
+	uint32_t x, y, x_end, y_end;
+	if (n < 4)
+		return n == 0 || (a[0] == b[0] && a[n / 2] == b[n / 2] && a[n - 1] == b[n - 1]);
+	memcpy(&x, a, sizeof x);
+	memcpy(&y, b, sizeof y);
+	memcpy(&x_end, a + n - 4, sizeof x_end);
+	memcpy(&y_end, b + n - 4, sizeof y_end);
+	return x == y && x_end == y_end;
+}
+
+/* Whether n bytes are the same: in pieces, of which the last may lie over the one before. */
 static inline bool same_bytes(const char *a, const char *b, size_t n)
 {
 	uint64_t x, y, differs = 0;
 	if (n < 8)
-		return memcmp(a, b, n) == 0;
+		return same_few(a, b, n);
 	for (size_t i = 0; i < n - 8; i += 8) {
 		memcpy(&x, a + i, sizeof x);
 		memcpy(&y, b + i, sizeof y);
@@ -79,42 +88,53 @@ static inline bool same_bytes(const char *a, const char *b, size_t n)
 	return (differs | (x ^ y)) == 0;
 }
 
-static inline bool is_code(const struct intern_table *t, uint32_t code, struct value v)
+static inline bool is_value(const struct interned *have, struct value v)
 {
-	const struct interned *have = &interned(t)[code];
-	return have->len == v.len && same_bytes(t->text.data + have->text, v.p, v.len);
+	return have->len == v.len && same_bytes(interned_text(have), v.p, v.len);
+}
+
+/* A new value; it gets the next code. *ret_at: as in slots. */
+static int intern_add(struct intern_table *t, struct value v, uint32_t *ret_at)
+{
+	size_t place = t->text.len / INTERN_UNIT, n = sizeof(struct interned) + v.len;
+	if (place >= UINT32_MAX)
+		return -EFBIG;
+	uint32_t *at = arena_add(&t->at, sizeof *at);
+	struct interned *new = arena_add(&t->text, (n + INTERN_UNIT - 1) / INTERN_UNIT * INTERN_UNIT);
+	if (!at || !new)
+		return -ENOMEM;
+	*new = (struct interned){t->n++, v.len};
+	memcpy(new + 1, v.p, v.len);
+	*ret_at = *at = (uint32_t)place + 1;
+	return 0;
 }
 
 /* The code of a value, SEGMENT_NO_CODE for an absent one. */
 static int intern(struct intern_table *t, struct value v, uint32_t *ret_code)
 {
+	int rc = 0;
 	if (!v.p) {
 		*ret_code = SEGMENT_NO_CODE;
 		return 0;
 	}
 	/* Region, account, type, ...: what the record before had. */
-	if (t->n > 0 && is_code(t, t->last, v)) {
-		*ret_code = t->last;
-		return 0;
-	}
+	if (t->last && is_value(interned_at(t, t->last), v))
+		goto out;
 	if (t->n >= t->slots / 2 && !intern_grow(t))
 		return -ENOMEM;
-	uint64_t hash = XXH3_64bits(v.p, v.len);
-	uint32_t i = (uint32_t)hash & (t->slots - 1);
-	for (; t->slot[i]; i = (i + 1) & (t->slots - 1)) {
-		if (interned(t)[t->slot[i] - 1].hash == hash && is_code(t, t->slot[i] - 1, v)) {
-			*ret_code = t->last = t->slot[i] - 1;
-			return 0;
-		}
+	uint32_t hash = (uint32_t)XXH3_64bits(v.p, v.len);
+	struct intern_slot *slot = &t->slot[hash & (t->slots - 1)];
+	while (slot->at && (slot->hash != hash || !is_value(interned_at(t, slot->at), v)))
+		slot = slot + 1 < t->slot + t->slots ? slot + 1 : t->slot;
+	if (!slot->at) {
+		rc = intern_add(t, v, &slot->at);
+		slot->hash = hash;
 	}
-	struct interned *new = arena_add(&t->value, sizeof *new);
-	if (!new)
-		return -ENOMEM;
-	*new = (struct interned){hash, t->text.len, v.len};
-	if (!arena_copy(&t->text, v.p, v.len))
-		return -ENOMEM;
-	t->slot[i] = ++t->n;
-	*ret_code = t->last = t->n - 1;
+	if (rc < 0)
+		return rc;
+	t->last = slot->at;
+out:
+	*ret_code = interned_at(t, t->last)->code;
 	return 0;
 }
 
@@ -138,7 +158,7 @@ void segment_build_free(struct segment_build *b)
 	}
 	for (int f = 0; f < FACET_COUNT; f++) {
 		free(b->facet[f].slot);
-		free(b->facet[f].value.data);
+		free(b->facet[f].at.data);
 		free(b->facet[f].text.data);
 	}
 	free(b->copied.data);
@@ -177,6 +197,7 @@ int segment_build_object(struct segment_build *b, const struct segment_object *o
 static struct built_object *forget_rows(struct segment_build *b)
 {
 	struct built_object *last = &built_objects(b)[b->n_objects - 1];
+	b->forgot = b->forgot || b->n_rows > last->first;
 	b->n_rows = last->first;
 	b->rows.len = (size_t)b->n_rows * sizeof(struct built_row);
 	b->resources.len = last->first_resource;
@@ -280,7 +301,7 @@ size_t segment_build_memory(const struct segment_build *b)
 		   b->id_text.cap + b->copied.cap;
 	for (int f = 0; f < FACET_COUNT; f++) {
 		const struct intern_table *t = &b->facet[f];
-		n += t->slots * sizeof *t->slot + t->value.cap + t->text.cap;
+		n += t->slots * sizeof *t->slot + t->at.cap + t->text.cap;
 	}
 	return n;
 }

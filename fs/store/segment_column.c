@@ -118,6 +118,26 @@ bool column_is_plain(const struct column *c)
 	return c->width == 0 || (c->base == 0 && c->width != 3);
 }
 
+void column_put_many(const struct column *c, uint32_t first, const uint32_t *value, uint32_t n)
+{
+	uint8_t *p8 = c->p + first;
+	uint16_t *p16 = (uint16_t *)(void *)c->p + first;
+	uint32_t *p32 = (uint32_t *)(void *)c->p + first;
+
+	if (c->width == 1)
+		for (uint32_t i = 0; i < n; i++)
+			p8[i] = (uint8_t)(value[i] - c->base);
+	else if (c->width == 2)
+		for (uint32_t i = 0; i < n; i++)
+			p16[i] = (uint16_t)(value[i] - c->base);
+	else if (c->width == 4)
+		for (uint32_t i = 0; i < n; i++)
+			p32[i] = value[i] - c->base;
+	else
+		for (uint32_t i = 0; i < n; i++)
+			column_put(c, first + i, value[i]);
+}
+
 bool column_below(const struct column *c, uint32_t n, uint32_t limit)
 {
 	if (n == 0)

@@ -63,6 +63,9 @@ static inline void column_put(const struct column *c, uint32_t i, uint32_t value
 	}
 }
 
+/* Puts n numbers, from place `first` on. */
+void column_put_many(const struct column *c, uint32_t first, const uint32_t *value, uint32_t n);
+
 /* Whether all of the first n are below limit, before base and stored number are cut to 32 bits. */
 bool column_below(const struct column *c, uint32_t n, uint32_t limit);
 

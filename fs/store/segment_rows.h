@@ -16,21 +16,42 @@ struct arena {
 /* n more bytes at the end, not set; NULL: no memory. Moves what was there before. */
 void *arena_add(struct arena *a, size_t n);
 
-/* The values of a facet, in the order in which they were met: that is their code until the end. */
+/* A value of a facet; its bytes follow. */
 struct interned {
-	uint64_t hash;
-	size_t text;
+	uint32_t code; /* values are numbered as they are met, until the end */
 	uint32_t len;
 };
 
-struct intern_table {
-	uint32_t *slot; /* open addressing by hash: code + 1, or 0; half of them are free at least */
-	uint32_t slots; /* a power of two */
-	uint32_t n;
-	uint32_t last;      /* code of the value that was looked up last */
-	struct arena value; /* struct interned */
-	struct arena text;
+#define INTERN_UNIT sizeof(struct interned) /* values begin at multiples of this */
+
+struct intern_slot {
+	uint32_t hash;
+	uint32_t at; /* 1 + its place in text, in units; 0: free */
 };
+
+struct intern_table {
+	struct intern_slot *slot; /* open addressing by hash; half of them are free at least */
+	uint32_t slots;           /* a power of two */
+	uint32_t n;
+	uint32_t last;     /* `at` of the value that was looked up last; 0: none yet */
+	struct arena at;   /* uint32_t by code, as in slots */
+	struct arena text; /* struct interned and bytes */
+};
+
+static inline const struct interned *interned_at(const struct intern_table *t, uint32_t at)
+{
+	return (const struct interned *)(const void *)(t->text.data + (size_t)(at - 1) * INTERN_UNIT);
+}
+
+static inline const struct interned *interned(const struct intern_table *t, uint32_t code)
+{
+	return interned_at(t, ((const uint32_t *)(const void *)t->at.data)[code]);
+}
+
+static inline const char *interned_text(const struct interned *v)
+{
+	return (const char *)(v + 1);
+}
 
 struct built_row {
 	int32_t day;
@@ -59,6 +80,7 @@ struct copied {
 
 struct segment_build {
 	int32_t key_day;
+	bool forgot; /* rows: then there may be values that no row has */
 	uint32_t n_rows, n_objects;
 	struct arena rows, objects; /* struct built_row, struct built_object */
 	struct arena strings;       /* keys and problems, terminated */

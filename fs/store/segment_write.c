@@ -1,12 +1,12 @@
 /*
  * Makes a finished segment of what segment_build.c collected:
  *
- *   rank    values that rows use are sorted; the rows' codes become places in
- *           that order; the resources of each row are sorted; objects are sorted
- *   sort    the order of rows
- *   plan    a pass over the rows finds how wide columns are, and with that the
- *           length of the file
- *   fill    a second pass writes them
+ *   rank    values that rows use are sorted; objects are sorted
+ *   sort    a pass over the rows: codes become places in that order, the
+ *           resources of each row are sorted, columns are measured; then the
+ *           order of rows
+ *   plan    how wide columns are, and with that the length of the file
+ *   fill    a second pass over the rows writes them
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,6 +15,7 @@
 
 #include "fs/store/segment_column.h"
 #include "fs/store/segment_rows.h"
+#include "fs/store/segment_sort.h"
 
 /* The columns by row, those of the header's table from SECTION_SECOND on. */
 #define ROW_COLUMNS (SECTION_CODE + FACET_COUNT - SECTION_SECOND)
@@ -29,25 +30,14 @@ struct writer {
 	uint32_t *order;               /* row of the segment -> row of the build */
 	uint32_t *values[FACET_COUNT]; /* code in the segment -> code in the build; n_values of them */
 	uint32_t n_values[FACET_COUNT];
+	uint32_t *rank[FACET_COUNT]; /* and back */
+	uint32_t event_bits;         /* of by-event's place in a sort key */
 	uint32_t n_resources, n_days;
+	uint32_t min[ROW_COLUMNS], max[ROW_COLUMNS];
 	uint64_t length[SECTION_COUNT];
 	struct segment_header head;
 	char *out;
 };
-
-static int compare_bytes(const void *a, size_t a_len, const void *b, size_t b_len)
-{
-	int order = memcmp(a, b, a_len < b_len ? a_len : b_len);
-	return order ? order : (a_len > b_len) - (a_len < b_len);
-}
-
-static int by_value(const void *a, const void *b, void *table)
-{
-	const struct intern_table *t = table;
-	const struct interned *v = (const void *)t->value.data;
-	const struct interned *x = &v[*(const uint32_t *)a], *y = &v[*(const uint32_t *)b];
-	return compare_bytes(t->text.data + x->text, x->len, t->text.data + y->text, y->len);
-}
 
 static int by_key(const void *a, const void *b, void *build)
 {
@@ -69,72 +59,46 @@ static uint32_t *resources(const struct writer *w)
 }
 
 /* Sets rank[facet][code] to 1 for every code that a row uses. */
-static void mark_used(const struct writer *w, uint32_t *const rank[FACET_COUNT])
+static void mark_used(const struct writer *w)
 {
 	for (uint32_t i = 0; i < w->b->n_rows; i++)
 		for (int f = 0; f < FACET_COUNT; f++)
 			if (f != FACET_RESOURCE && w->rows[i].code[f] != SEGMENT_NO_CODE)
-				rank[f][w->rows[i].code[f]] = 1;
+				w->rank[f][w->rows[i].code[f]] = 1;
 	for (uint32_t i = 0; i < w->n_resources; i++)
-		rank[FACET_RESOURCE][resources(w)[i]] = 1;
+		w->rank[FACET_RESOURCE][resources(w)[i]] = 1;
 }
 
-/* Sorts the values of a facet that are marked; rank becomes the place of each. */
-static void sort_values(struct writer *w, int f, uint32_t *rank)
+/* Sorts the values of a facet that rows use; rank becomes the place of each. */
+static int rank_facet(struct writer *w, int f)
 {
 	struct intern_table *t = &w->b->facet[f];
-	uint32_t *sorted = w->values[f], used = 0;
+	uint32_t *rank = w->rank[f], used = 0;
 	for (uint32_t code = 0; code < t->n; code++)
-		if (rank[code])
-			sorted[used++] = code;
-	if (used > 1)
-		qsort_r(sorted, used, sizeof *sorted, by_value, t);
+		if (!w->b->forgot || rank[code])
+			w->values[f][used++] = code;
+	int rc = sort_values(t, w->values[f], used);
 	for (uint32_t i = 0; i < used; i++)
-		rank[sorted[i]] = i;
+		rank[w->values[f][i]] = i;
 	w->n_values[f] = used;
-}
-
-static void rename_codes(struct writer *w, uint32_t *const rank[FACET_COUNT])
-{
-	for (uint32_t i = 0; i < w->b->n_rows; i++) {
-		uint32_t *code = w->rows[i].code;
-		for (int f = 0; f < FACET_COUNT; f++)
-			if (f != FACET_RESOURCE)
-				code[f] = code[f] == SEGMENT_NO_CODE ? w->n_values[f] : rank[f][code[f]];
-	}
-	for (uint32_t i = 0; i < w->n_resources; i++)
-		resources(w)[i] = rank[FACET_RESOURCE][resources(w)[i]];
-}
-
-/* Sorts values and renames the codes. Absent becomes the number of values. */
-static int rank_values(struct writer *w)
-{
-	uint32_t *rank[FACET_COUNT] = {NULL};
-	int rc = -ENOMEM;
-	for (int f = 0; f < FACET_COUNT; f++) {
-		size_t n = (size_t)w->b->facet[f].n + 1;
-		rank[f] = calloc(n, sizeof *rank[f]);
-		w->values[f] = malloc(n * sizeof *w->values[f]);
-		if (!rank[f] || !w->values[f])
-			goto out;
-	}
-	mark_used(w, rank);
-	for (int f = 0; f < FACET_COUNT; f++)
-		sort_values(w, f, rank[f]);
-	rename_codes(w, rank);
-	rc = 0;
-out:
-	for (int f = 0; f < FACET_COUNT; f++)
-		free(rank[f]);
 	return rc;
 }
 
-static void sort_resources(struct writer *w)
+static int rank_values(struct writer *w)
 {
-	for (uint32_t i = 0; i < w->b->n_rows; i++)
-		if (w->rows[i].n_resources > 1)
-			qsort(resources(w) + w->rows[i].code[FACET_RESOURCE], w->rows[i].n_resources,
-				sizeof(uint32_t), by_number);
+	int rc = 0;
+	for (int f = 0; f < FACET_COUNT; f++) {
+		size_t n = (size_t)w->b->facet[f].n + 1;
+		w->rank[f] = calloc(n, sizeof *w->rank[f]);
+		w->values[f] = malloc(n * sizeof *w->values[f]);
+		if (!w->rank[f] || !w->values[f])
+			return -ENOMEM;
+	}
+	if (w->b->forgot)
+		mark_used(w);
+	for (int f = 0; f < FACET_COUNT && rc == 0; f++)
+		rc = rank_facet(w, f);
+	return rc;
 }
 
 static int rank_objects(struct writer *w)
@@ -160,14 +124,10 @@ static int rank_objects(struct writer *w)
 	return 0;
 }
 
-/* What rows are sorted by, as far as it fits in a number: the rest is looked up when these are equal. */
-struct sort_key {
-	uint64_t key;
-	uint32_t row;
-};
-
 #define SORT_EVENT_BITS 24
 #define SORT_EVENT_MAX  ((1u << SORT_EVENT_BITS) - 1)
+
+/* What rows are sorted by, as far as it fits in a number: the rest is looked up when these are equal. */
 
 /* by-event's place, absent first. */
 static uint32_t event_place(const struct writer *w, const struct built_row *r)
@@ -182,7 +142,7 @@ static uint64_t sort_number(const struct writer *w, const struct built_row *r)
 				? 0
 				: (uint64_t)((int64_t)r->day - SEGMENT_DAY_MIN) * 86400 + r->second + 1;
 	uint32_t event = event_place(w, r);
-	return time << SORT_EVENT_BITS | (event < SORT_EVENT_MAX ? event : SORT_EVENT_MAX);
+	return time << w->event_bits | (event < SORT_EVENT_MAX ? event : SORT_EVENT_MAX);
 }
 
 static struct value spell_id(const struct writer *w, const struct built_row *r, char buf[36])
@@ -203,7 +163,7 @@ static int compare_ids(const struct writer *w, const struct built_row *a, const 
 	if (a->id_kind == ID_GUID && b->id_kind == ID_GUID)
 		return memcmp(a->id, b->id, sizeof a->id);
 	struct value x = spell_id(w, a, a_buf), y = spell_id(w, b, b_buf);
-	return compare_bytes(x.p, x.len, y.p, y.len);
+	return sort_compare(x.p, x.len, y.p, y.len);
 }
 
 static int by_row(const void *a, const void *b, void *writer)
@@ -212,7 +172,7 @@ static int by_row(const void *a, const void *b, void *writer)
 	const struct sort_key *x = a, *y = b;
 	if (x->key != y->key)
 		return x->key < y->key ? -1 : 1;
-	const struct built_row *r = &w->rows[x->row], *s = &w->rows[y->row];
+	const struct built_row *r = &w->rows[x->item], *s = &w->rows[y->item];
 	uint32_t r_event = event_place(w, r), s_event = event_place(w, s);
 	if (r_event != s_event)
 		return r_event < s_event ? -1 : 1;
@@ -223,25 +183,6 @@ static int by_row(const void *a, const void *b, void *writer)
 	if (r_object != s_object)
 		return r_object < s_object ? -1 : 1;
 	return r->ordinal < s->ordinal ? -1 : r->ordinal > s->ordinal;
-}
-
-static int sort_rows(struct writer *w)
-{
-	uint32_t n = w->b->n_rows;
-	struct sort_key *keys = malloc(((size_t)n + 1) * sizeof *keys);
-	w->order = malloc(((size_t)n + 1) * sizeof *w->order);
-	if (!keys || !w->order) {
-		free(keys);
-		return -ENOMEM;
-	}
-	for (uint32_t i = 0; i < n; i++)
-		keys[i] = (struct sort_key){sort_number(w, &w->rows[i]), i};
-	if (n > 1)
-		qsort_r(keys, n, sizeof *keys, by_row, w);
-	for (uint32_t i = 0; i < n; i++)
-		w->order[i] = keys[i].row;
-	free(keys);
-	return 0;
 }
 
 /* The numbers of a row in the columns by row. That of by-resource is not by row: 0. */
@@ -259,6 +200,68 @@ static void row_numbers(const struct writer *w, const struct built_row *r, uint3
 	ret[SECTION_CODE + FACET_RESOURCE - SECTION_SECOND] = 0;
 }
 
+/* Renames the codes of a row to places in the order of values. Absent becomes the number of values. */
+static void rename_codes(const struct writer *w, struct built_row *r)
+{
+	for (int f = 0; f < FACET_COUNT; f++)
+		if (f != FACET_RESOURCE)
+			r->code[f] = r->code[f] == SEGMENT_NO_CODE ? w->n_values[f] : w->rank[f][r->code[f]];
+	if (r->n_resources == 0)
+		return;
+	uint32_t *resource = resources(w) + r->code[FACET_RESOURCE];
+	for (uint32_t i = 0; i < r->n_resources; i++)
+		resource[i] = w->rank[FACET_RESOURCE][resource[i]];
+	if (r->n_resources > 1)
+		qsort(resource, r->n_resources, sizeof *resource, by_number);
+}
+
+static void measure_row(struct writer *w, const struct built_row *r)
+{
+	uint32_t number[ROW_COLUMNS];
+	row_numbers(w, r, number);
+	for (int c = 0; c < ROW_COLUMNS; c++) {
+		w->min[c] = w->min[c] < number[c] ? w->min[c] : number[c];
+		w->max[c] = w->max[c] > number[c] ? w->max[c] : number[c];
+	}
+}
+
+/* All that needs each row, in whatever order, in one go: together they are larger than caches. */
+static void look_at_rows(struct writer *w, struct sort_key *keys)
+{
+	memset(w->min, 0xff, sizeof w->min);
+	w->event_bits = 1;
+	while (w->event_bits < SORT_EVENT_BITS && w->n_values[FACET_EVENT] >> w->event_bits)
+		w->event_bits++;
+	for (uint32_t i = 0; i < w->b->n_rows; i++) {
+		rename_codes(w, &w->rows[i]);
+		measure_row(w, &w->rows[i]);
+		keys[i] = (struct sort_key){sort_number(w, &w->rows[i]), i};
+	}
+}
+
+static int sort_rows(struct writer *w)
+{
+	uint32_t n = w->b->n_rows;
+	struct sort_key *keys = malloc(2 * ((size_t)n + 1) * sizeof *keys), *sorted;
+	w->order = malloc(((size_t)n + 1) * sizeof *w->order);
+	if (!keys || !w->order) {
+		free(keys);
+		return -ENOMEM;
+	}
+	look_at_rows(w, keys);
+	sorted = sort_keys(keys, keys + n, n);
+	/* Where keys are the same, the rest of by_row() decides. */
+	for (uint32_t i = 0, end; i < n; i = end) {
+		end = sort_run(sorted, i, n);
+		if (end - i > 1)
+			qsort_r(sorted + i, end - i, sizeof *sorted, by_row, w);
+	}
+	for (uint32_t i = 0; i < n; i++)
+		w->order[i] = sorted[i].item;
+	free(keys);
+	return 0;
+}
+
 static void plan_column(struct writer *w, int i, uint32_t n, uint32_t min, uint32_t max, bool plain)
 {
 	struct column c = {0};
@@ -271,17 +274,10 @@ static void plan_column(struct writer *w, int i, uint32_t n, uint32_t min, uint3
 
 static void plan_row_columns(struct writer *w)
 {
-	uint32_t min[ROW_COLUMNS], max[ROW_COLUMNS] = {0}, number[ROW_COLUMNS], n = w->b->n_rows;
-	memset(min, 0xff, sizeof min);
-	for (uint32_t i = 0; i < n; i++) {
-		row_numbers(w, &w->rows[i], number);
-		for (int c = 0; c < ROW_COLUMNS; c++) {
-			min[c] = min[c] < number[c] ? min[c] : number[c];
-			max[c] = max[c] > number[c] ? max[c] : number[c];
-		}
-	}
+	uint32_t n = w->b->n_rows;
 	for (int c = 0; c < ROW_COLUMNS; c++)
-		plan_column(w, SECTION_SECOND + c, n, min[c], max[c], SECTION_SECOND + c >= SECTION_CODE);
+		plan_column(
+			w, SECTION_SECOND + c, n, w->min[c], w->max[c], SECTION_SECOND + c >= SECTION_CODE);
 	plan_column(w, SECTION_PLACE, n, 0, n ? n - 1 : 0, false);
 	plan_column(w, SECTION_RESOURCE, n + 1, 0, w->n_resources, true);
 }
@@ -310,10 +306,9 @@ static uint64_t strings_length(const struct writer *w)
 
 static uint64_t values_length(const struct writer *w, int f)
 {
-	const struct interned *v = (const void *)w->b->facet[f].value.data;
 	uint64_t n = 0;
 	for (uint32_t i = 0; i < w->n_values[f]; i++)
-		n += v[w->values[f][i]].len;
+		n += interned(&w->b->facet[f], w->values[f][i])->len;
 	return n;
 }
 
@@ -434,23 +429,23 @@ static void fill_resources(struct writer *w)
 	column_put(&start, w->b->n_rows, at);
 }
 
+/* Rows come in the order of their times: the last one is the newest. */
 static void newest(struct writer *w, int f, uint32_t code, int64_t time)
 {
 	int64_t *of = section(w, SECTION_VALUE_NEWEST + f);
-	if (code < w->n_values[f] && of[code] < time)
+	if (code < w->n_values[f])
 		of[code] = time;
 }
 
 static void fill_values(struct writer *w, int f)
 {
 	const struct intern_table *t = &w->b->facet[f];
-	const struct interned *v = (const void *)t->value.data;
 	uint32_t *start = section(w, SECTION_VALUE_START + f), at = 0;
 	int64_t *newest_of = section(w, SECTION_VALUE_NEWEST + f);
 	char *text = section(w, SECTION_VALUE_TEXT + f);
 	for (uint32_t i = 0; i < w->n_values[f]; i++) {
-		const struct interned *from = &v[w->values[f][i]];
-		memcpy(text + at, t->text.data + from->text, from->len);
+		const struct interned *from = interned(t, w->values[f][i]);
+		memcpy(text + at, interned_text(from), from->len);
 		newest_of[i] = EVENT_UNDATED;
 		start[i] = at;
 		at += from->len;
@@ -470,21 +465,35 @@ static void fill_newest(struct writer *w, const struct built_row *r)
 		newest(w, FACET_RESOURCE, resources(w)[r->code[FACET_RESOURCE] + i], time);
 }
 
+/* Rows are brought to columns a block at a time. */
+#define BLOCK 64
+
+static void fill_numbers(struct writer *w, uint32_t first, uint32_t n)
+{
+	uint32_t number[ROW_COLUMNS][BLOCK], of_row[ROW_COLUMNS];
+	for (uint32_t i = 0; i < n; i++) {
+		row_numbers(w, &w->rows[w->order[first + i]], of_row);
+		for (int c = 0; c < ROW_COLUMNS; c++)
+			number[c][i] = of_row[c];
+	}
+	for (int c = 0; c < ROW_COLUMNS; c++) {
+		struct column to = column(w, SECTION_SECOND + c);
+		if (SECTION_SECOND + c != SECTION_CODE + FACET_RESOURCE)
+			column_put_many(&to, first, number[c], n);
+	}
+}
+
 static void fill_rows(struct writer *w)
 {
-	struct column to[ROW_COLUMNS], place = column(w, SECTION_PLACE);
+	struct column place = column(w, SECTION_PLACE);
 	uint64_t *hash = section(w, SECTION_HASH);
 	uint8_t(*id)[16] = section(w, SECTION_ID);
-	uint32_t number[ROW_COLUMNS], id_text = 0;
+	uint32_t n = w->b->n_rows, id_text = 0;
 	bool any_id = w->head.section[SECTION_ID].length > 0;
-	for (int c = 0; c < ROW_COLUMNS; c++)
-		to[c] = column(w, SECTION_SECOND + c);
-	to[SECTION_CODE + FACET_RESOURCE - SECTION_SECOND].width = 0;
-	for (uint32_t i = 0; i < w->b->n_rows; i++) {
+	for (uint32_t i = 0; i < n; i++) {
 		const struct built_row *r = &w->rows[w->order[i]];
-		row_numbers(w, r, number);
-		for (int c = 0; c < ROW_COLUMNS; c++)
-			column_put(&to[c], i, number[c]);
+		if (i % BLOCK == 0)
+			fill_numbers(w, i, n - i < BLOCK ? n - i : BLOCK);
 		column_put(&place, w->first[w->object_place[r->object]] + r->ordinal, i);
 		hash[i] = r->hash;
 		if (any_id)
@@ -524,8 +533,10 @@ static void writer_clear(struct writer *w)
 	free(w->object_place);
 	free(w->first);
 	free(w->order);
-	for (int f = 0; f < FACET_COUNT; f++)
+	for (int f = 0; f < FACET_COUNT; f++) {
 		free(w->values[f]);
+		free(w->rank[f]);
+	}
 }
 
 int segment_build_finish(struct segment_build *b, void **ret_data, size_t *ret_len)
@@ -537,7 +548,6 @@ int segment_build_finish(struct segment_build *b, void **ret_data, size_t *ret_l
 		rc = rank_objects(&w);
 	if (rc < 0)
 		goto out;
-	sort_resources(&w);
 	rc = sort_rows(&w);
 	if (rc == 0)
 		rc = plan(&w);
