@@ -19,6 +19,8 @@
 
 /* The columns by row, those of the header's table from SECTION_SECOND on. */
 #define ROW_COLUMNS (SECTION_CODE + FACET_COUNT - SECTION_SECOND)
+/* A few more, always 0: of a multiple of four, gcc -O2 makes loops over vectors. */
+#define ROW_NUMBERS ((ROW_COLUMNS + 3) / 4 * 4)
 
 struct writer {
 	struct segment_build *b;
@@ -33,7 +35,7 @@ struct writer {
 	uint32_t *rank[FACET_COUNT]; /* and back */
 	uint32_t event_bits;         /* of by-event's place in a sort key */
 	uint32_t n_resources, n_days;
-	uint32_t min[ROW_COLUMNS], max[ROW_COLUMNS];
+	uint32_t min[ROW_NUMBERS], max[ROW_NUMBERS];
 	uint64_t length[SECTION_COUNT];
 	struct segment_header head;
 	char *out;
@@ -186,7 +188,7 @@ static int by_row(const void *a, const void *b, void *writer)
 }
 
 /* The numbers of a row in the columns by row. That of by-resource is not by row: 0. */
-static void row_numbers(const struct writer *w, const struct built_row *r, uint32_t ret[ROW_COLUMNS])
+static void row_numbers(const struct writer *w, const struct built_row *r, uint32_t ret[ROW_NUMBERS])
 {
 	ret[SECTION_SECOND - SECTION_SECOND] = r->second;
 	ret[SECTION_OBJECT - SECTION_SECOND] = w->object_place[r->object];
@@ -198,6 +200,8 @@ static void row_numbers(const struct writer *w, const struct built_row *r, uint3
 	ret[SECTION_ID_KIND - SECTION_SECOND] = r->id_kind;
 	memcpy(&ret[SECTION_CODE - SECTION_SECOND], r->code, sizeof r->code);
 	ret[SECTION_CODE + FACET_RESOURCE - SECTION_SECOND] = 0;
+	for (int i = ROW_COLUMNS; i < ROW_NUMBERS; i++)
+		ret[i] = 0;
 }
 
 /* Renames the codes of a row to places in the order of values. Absent becomes the number of values. */
@@ -217,9 +221,9 @@ static void rename_codes(const struct writer *w, struct built_row *r)
 
 static void measure_row(struct writer *w, const struct built_row *r)
 {
-	uint32_t number[ROW_COLUMNS];
+	uint32_t number[ROW_NUMBERS];
 	row_numbers(w, r, number);
-	for (int c = 0; c < ROW_COLUMNS; c++) {
+	for (int c = 0; c < ROW_NUMBERS; c++) {
 		w->min[c] = w->min[c] < number[c] ? w->min[c] : number[c];
 		w->max[c] = w->max[c] > number[c] ? w->max[c] : number[c];
 	}
@@ -470,7 +474,7 @@ static void fill_newest(struct writer *w, const struct built_row *r)
 
 static void fill_numbers(struct writer *w, uint32_t first, uint32_t n)
 {
-	uint32_t number[ROW_COLUMNS][BLOCK], of_row[ROW_COLUMNS];
+	uint32_t number[ROW_COLUMNS][BLOCK], of_row[ROW_NUMBERS];
 	for (uint32_t i = 0; i < n; i++) {
 		row_numbers(w, &w->rows[w->order[first + i]], of_row);
 		for (int c = 0; c < ROW_COLUMNS; c++)
