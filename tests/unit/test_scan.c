@@ -407,6 +407,52 @@ static void test_fields(void **state)
 	}
 }
 
+#define MIXED_RECORDS 2000
+
+struct mixed_check {
+	size_t pick[MIXED_RECORDS + 1];
+	struct field_check at;
+	size_t n;
+};
+
+static int visit_mixed(void *arg, const struct record *r)
+{
+	struct mixed_check *c = arg;
+
+	if (c->n == MIXED_RECORDS)
+		return 0;
+	c->at.i = c->pick[c->n++];
+	return visit_field(&c->at, r);
+}
+
+/* All of the above in one log, in any order and with much behind them: what names came after one another
+ * before says nothing about what the next one means. */
+static void test_mixed_fields(void **state)
+{
+	struct mixed_check c = {0};
+	struct scan_result result;
+	uint32_t random = 1;
+	char *text;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	(void)state;
+	fputs("{\"Records\":[", f);
+	while (c.n < MIXED_RECORDS) {
+		random = random * 1664525 + 1013904223;
+		c.pick[c.n] = (random >> 8) % (sizeof fields / sizeof *fields);
+		if (*fields[c.pick[c.n]].text == '{')
+			fprintf(f, "%s,", fields[c.pick[c.n++]].text);
+	}
+	fputs("{\"what\":\"is at the end, behind all that was to be found\"}]}", f);
+	fclose(f);
+	c.n = 0;
+	assert_int_equal(scan_log(scanner, text, len, visit_mixed, NULL, &c, &result), 0);
+	assert_int_equal(c.n, MIXED_RECORDS);
+	assert_int_equal(result.records, MIXED_RECORDS + 1);
+	free(text);
+}
+
 static const struct {
 	const char *text;
 	const char *resources; /* raw spans, a space behind each */
@@ -625,6 +671,7 @@ int main(void)
 		cmocka_unit_test(test_depth),
 		cmocka_unit_test(test_shapes),
 		cmocka_unit_test(test_fields),
+		cmocka_unit_test(test_mixed_fields),
 		cmocka_unit_test(test_resources),
 		cmocka_unit_test(test_visit_stops),
 		cmocka_unit_test(test_too_many_records),

@@ -326,12 +326,44 @@ static void redo_forgets(void **state)
 	free_model(&other);
 }
 
+/* Values of all short lengths, each beside one that differs in a single byte, are all told apart. */
+static void near_values_differ(void **state)
+{
+	(void)state;
+	struct segment_build *b = segment_build_new(KEY_DAY);
+	struct segment_object o = {.key = "a", .problem = ""};
+	struct event e = {.time = 0};
+	char same[40], other[40];
+	uint32_t expected = 0;
+	const char *reason;
+	struct segment *s;
+	void *data;
+	size_t len;
+	memset(same, 'a', sizeof same);
+	assert_int_equal(segment_build_object(b, &o), 0);
+	for (uint32_t n = 0; n <= sizeof same; expected += ++n)
+		for (uint32_t i = 0; i <= n; i++) {
+			memcpy(other, same, sizeof same);
+			if (i < n)
+				other[i] = 'b';
+			e.facet[FACET_USER] = (struct value){same, n};
+			assert_int_equal(segment_build_event(b, &e, 0, 2, 3, 2, 0), 0);
+			e.facet[FACET_USER] = (struct value){other, n};
+			assert_int_equal(segment_build_event(b, &e, 0, 2, 3, 2, 0), 0);
+		}
+	assert_int_equal(segment_build_finish(b, &data, &len), 0);
+	segment_build_free(b);
+	assert_int_equal(segment_open_memory(data, len, release, &s, &reason), 0);
+	assert_int_equal(segment_values(s, FACET_USER), expected);
+	segment_unref(s);
+}
+
 /* Each width's loops, at lengths around those of their blocks. */
 static void columns(void **state)
 {
 	(void)state;
 	static const uint32_t top[] = {0, 200, 60000, 0xfffff0, UINT32_MAX - 1};
-	uint32_t data[200], value[200], out[200], n = 200;
+	uint32_t data[200], many[200], value[200], out[200], n = 200;
 	seed = 12345;
 	for (int width = 0; width <= 4; width++) {
 		struct column c = {0};
@@ -340,6 +372,11 @@ static void columns(void **state)
 		c.p = (uint8_t *)data;
 		for (uint32_t i = 0; i < n; i++)
 			column_put(&c, i, value[i] = top[width] / 8 * (uint32_t)draw(8));
+		struct column at_once = c;
+		at_once.p = (uint8_t *)many;
+		for (uint32_t i = 0; i < n; i += 67)
+			column_put_many(&at_once, i, value + i, n - i < 67 ? n - i : 67);
+		assert_memory_equal(many, data, (size_t)n * c.width);
 		for (uint32_t end = 0; end <= n; end++) {
 			uint32_t max = 0, falls = 0, first = end - (uint32_t)draw(end + 1), found = end,
 				 k = 0;
@@ -380,6 +417,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(columns),
+		cmocka_unit_test(near_values_differ),
 		cmocka_unit_test(says_what_was_added),
 		cmocka_unit_test(codes_of_four_bytes),
 		cmocka_unit_test(merged_is_as_built_at_once),
