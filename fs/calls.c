@@ -26,6 +26,7 @@ struct handle {
 	pthread_mutex_t lock; /* a leaf */
 	struct tree_dir *dir;
 	bool begun;
+	bool cached;    /* the kernel keeps the names that it is given */
 	uint64_t since; /* told_now() when dir was made */
 	uint64_t given; /* it has been given with attributes from its beginning up to here */
 	bool plain;     /* some of it has been given without */
@@ -131,10 +132,12 @@ static struct handle *handle_new(struct tree_dir *dir, uint64_t since)
 	return h;
 }
 
-static void handle_free(struct handle *h)
+static void handle_free(struct calls *c, uint64_t node, struct handle *h)
 {
 	if (h == NULL)
 		return;
+	if (h->cached)
+		told_close(c->told, node);
 	tree_dir_unref(h->dir);
 	pthread_mutex_destroy(&h->lock);
 	free(h);
@@ -158,12 +161,13 @@ static int ask_opendir(struct calls *c, const struct call *call)
 	}
 	push_listed(c->push, call->node, dir);
 	uint64_t serial = tree_dir_serial(dir);
+	h->cached = told_open(c->told, call->node, serial);
 	struct fuse_file_info fi = {.fh = (uintptr_t)h,
-		.cache_readdir = serial != 0,
-		.keep_cache = told_holds(c->told, call->node, serial)};
+		.cache_readdir = h->cached,
+		.keep_cache = h->cached && told_holds(c->told, call->node, serial)};
 	/* Interrupted in the last moment: there will be no releasedir. */
 	if (fuse_reply_open(call->req, &fi) == -ENOENT)
-		handle_free(h);
+		handle_free(c, call->node, h);
 	return 0;
 }
 
@@ -229,14 +233,18 @@ static void given(struct calls *c, const struct call *call, const struct tree_di
 	struct handle *h = (struct handle *)(uintptr_t)call->handle;
 	uint64_t serial = tree_dir_serial(dir);
 	pthread_mutex_lock(&h->lock);
-	bool goes_on = call->plus && serial != 0 && h->dir == dir && call->offset <= h->given;
+	bool goes_on = call->plus && h->cached && h->dir == dir && call->offset <= h->given;
 	if (goes_on && h->given < end)
 		h->given = end;
 	bool whole = goes_on && h->given == tree_dir_count(dir) + DOTS;
 	uint64_t since = h->since;
 	pthread_mutex_unlock(&h->lock);
-	if (whole)
-		told_all(c->told, call->node, serial, since);
+	if (!whole)
+		return;
+	told_all(c->told, call->node, serial, since);
+	/* The day may have changed before, and nobody was to be told then. */
+	if (!tree_serial_holds(c->tree, call->node, serial))
+		c->news(c->news_arg);
 }
 
 /*
@@ -293,31 +301,56 @@ static void list(struct calls *c, const struct call *call, const struct tree_dir
 	free(f.buf);
 }
 
+/* Whether a handle that is at its beginning once more may go over to a new listing. Where the kernel keeps
+ * the names, only if it has those of the old one whole and then asks all the same, that is, when it has
+ * dropped them; and if no other handle goes on adding to them. */
+static bool may_change(struct calls *c, const struct call *call, const struct tree_dir *again)
+{
+	struct handle *h = (struct handle *)(uintptr_t)call->handle;
+	pthread_mutex_lock(&h->lock);
+	bool differs = !h->cached || tree_dir_serial(again) != tree_dir_serial(h->dir);
+	bool whole = h->given == tree_dir_count(h->dir) + DOTS;
+	pthread_mutex_unlock(&h->lock);
+	return differs && (!h->cached || (whole && told_change(c->told, call->node, tree_dir_serial(again))));
+}
+
+/* Lists the directory anew for a handle. */
+static int list_again(struct calls *c, const struct call *call)
+{
+	struct handle *h = (struct handle *)(uintptr_t)call->handle;
+	struct tree_dir *dir;
+	uint64_t since = told_now(c->told);
+	int err = tree_list(c->tree, call->node, &dir);
+	if (err < 0)
+		return err;
+	if (may_change(c, call, dir)) {
+		push_listed(c->push, call->node, dir);
+		pthread_mutex_lock(&h->lock);
+		struct tree_dir *old = h->dir;
+		h->dir = dir;
+		h->since = since;
+		h->given = 0;
+		pthread_mutex_unlock(&h->lock);
+		dir = old;
+	}
+	tree_dir_unref(dir);
+	return 0;
+}
+
 /* What a reader at `offset` is to see: ref'd. */
 static int listing_of(struct calls *c, const struct call *call, struct tree_dir **ret)
 {
 	struct handle *h = (struct handle *)(uintptr_t)call->handle;
-	struct tree_dir *again = NULL;
 	pthread_mutex_lock(&h->lock);
 	bool rewound = call->offset == 0 && h->begun;
 	pthread_mutex_unlock(&h->lock);
-	uint64_t since = told_now(c->told);
-	int err = rewound ? tree_list(c->tree, call->node, &again) : 0;
+	int err = rewound ? list_again(c, call) : 0;
 	if (err < 0)
 		return err;
-	if (rewound)
-		push_listed(c->push, call->node, again);
 	pthread_mutex_lock(&h->lock);
-	struct tree_dir *old = again != NULL ? h->dir : NULL;
-	if (again != NULL) {
-		h->dir = again;
-		h->since = since;
-		h->given = 0;
-	}
 	h->begun = true;
 	*ret = tree_dir_ref(h->dir);
 	pthread_mutex_unlock(&h->lock);
-	tree_dir_unref(old);
 	return 0;
 }
 
@@ -501,8 +534,7 @@ static void do_open(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 
 static void do_releasedir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 {
-	(void)node;
-	handle_free((struct handle *)(uintptr_t)fi->fh);
+	handle_free(fuse_req_userdata(req), node, (struct handle *)(uintptr_t)fi->fh);
 	fuse_reply_err(req, 0);
 }
 

@@ -29,6 +29,8 @@ struct calls {
 	struct park *park;
 	struct push *push;
 	struct told *told;
+	void (*news)(void *arg); /* some of what the kernel was told may be stale */
+	void *news_arg;
 	_Atomic uint64_t count[COUNTS];
 	_Atomic uint64_t looked; /* the directory in which another directory was last looked up */
 };

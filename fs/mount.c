@@ -191,6 +191,16 @@ static void *notify(void *arg)
 	return NULL;
 }
 
+static void wake_notifier(void *arg)
+{
+	struct mount *m = arg;
+	pthread_mutex_lock(&m->lock);
+	if (!m->news)
+		pthread_cond_broadcast(&m->changed);
+	m->news = true;
+	pthread_mutex_unlock(&m->lock);
+}
+
 /* Whether the kernel has let go of us: unmounted from outside. */
 static bool is_gone(const struct mount *m)
 {
@@ -263,6 +273,8 @@ int mount_open(const struct mount_options *o, struct mount **ret, char error[MOU
 	pthread_mutex_init(&m->lock, NULL);
 	pthread_cond_init(&m->changed, NULL);
 	atomic_init(&m->detached, true);
+	m->calls.news = wake_notifier;
+	m->calls.news_arg = m;
 	m->mountpoint = strdup(o->mountpoint);
 	if (m->mountpoint == NULL || park_new(&calls_park_ops, &m->calls, o->timeout, &m->calls.park) < 0 ||
 		push_new(&m->calls.push) < 0 || (m->calls.told = told_new()) == NULL)
@@ -294,11 +306,7 @@ void mount_set_tree(struct mount *m, struct tree *t)
 void mount_wake(struct mount *m)
 {
 	park_wake(m->calls.park);
-	pthread_mutex_lock(&m->lock);
-	if (!m->news)
-		pthread_cond_broadcast(&m->changed);
-	m->news = true;
-	pthread_mutex_unlock(&m->lock);
+	wake_notifier(m);
 }
 
 void mount_metrics(void *arg,

@@ -12,6 +12,8 @@
 
 struct place {
 	uint64_t node, serial, since;
+	uint64_t open_node, open_serial; /* of the handles that may add to what the kernel keeps */
+	unsigned open;
 };
 
 struct told {
@@ -41,6 +43,46 @@ void told_free(struct told *t)
 	free(t);
 }
 
+/* ---- handles ---- */
+
+bool told_open(struct told *t, uint64_t node, uint64_t serial)
+{
+	struct place *p = place_of(t, node);
+	bool may;
+
+	pthread_mutex_lock(&t->lock);
+	may = serial && (!p->open || (p->open_node == node && p->open_serial == serial));
+	if (may) {
+		p->open_node = node;
+		p->open_serial = serial;
+		p->open++;
+	}
+	pthread_mutex_unlock(&t->lock);
+	return may;
+}
+
+void told_close(struct told *t, uint64_t node)
+{
+	pthread_mutex_lock(&t->lock);
+	place_of(t, node)->open--;
+	pthread_mutex_unlock(&t->lock);
+}
+
+bool told_change(struct told *t, uint64_t node, uint64_t serial)
+{
+	struct place *p = place_of(t, node);
+	bool alone;
+
+	pthread_mutex_lock(&t->lock);
+	alone = serial && p->open == 1;
+	if (alone)
+		p->open_serial = serial;
+	pthread_mutex_unlock(&t->lock);
+	return alone;
+}
+
+/* ---- listings ---- */
+
 uint64_t told_now(struct told *t)
 {
 	return atomic_load(&t->forgotten);
@@ -48,8 +90,12 @@ uint64_t told_now(struct told *t)
 
 void told_all(struct told *t, uint64_t node, uint64_t serial, uint64_t since)
 {
+	struct place *p = place_of(t, node);
+
 	pthread_mutex_lock(&t->lock);
-	*place_of(t, node) = (struct place){node, serial, since};
+	p->node = node;
+	p->serial = serial;
+	p->since = since;
 	pthread_mutex_unlock(&t->lock);
 }
 
@@ -75,7 +121,7 @@ void told_check(struct told *t, bool (*stale)(void *arg, uint64_t node, uint64_t
 			continue;
 		pthread_mutex_lock(&t->lock);
 		if (t->place[i].node == p.node && t->place[i].serial == p.serial)
-			t->place[i] = (struct place){0};
+			t->place[i].serial = 0;
 		pthread_mutex_unlock(&t->lock);
 	}
 }
@@ -91,6 +137,6 @@ void told_missed(struct told *t, uint64_t node)
 
 	pthread_mutex_lock(&t->lock);
 	if (p->node == node)
-		*p = (struct place){0};
+		p->serial = 0;
 	pthread_mutex_unlock(&t->lock);
 }

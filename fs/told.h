@@ -5,6 +5,12 @@
  * forgotten nodes, the names alone would cost it a LOOKUP each. So a listing counts as held from when all of
  * it was given with attributes until any node is forgotten, or one of its names is looked up after all.
  *
+ * The kernel has one list of names a directory, and every handle that may add to it adds by position alone.
+ * So only handles on equal listings may, at one time.
+ *
+ * What is left of a listing that nobody read to its end keeps the kernel from beginning another: that
+ * directory is then given each time, until the kernel forgets it.
+ *
  * Thread-safe.
  */
 #ifndef FS_TOLD_H
@@ -17,6 +23,13 @@ struct told;
 
 struct told *told_new(void);
 void told_free(struct told *t);
+
+/* A handle on the listing `serial` of directory `node` opens: whether it may add to what the kernel keeps. If
+ * so, told_close() must follow. serial 0: never. */
+bool told_open(struct told *t, uint64_t node, uint64_t serial);
+void told_close(struct told *t, uint64_t node);
+/* The handle, which may, goes over to another listing: whether it is alone, and so may do that. */
+bool told_change(struct told *t, uint64_t node, uint64_t serial);
 
 /* The moment, to be taken before the first piece of a listing is given. */
 uint64_t told_now(struct told *t);

@@ -177,6 +177,43 @@ open_while_it_changes() { # a file that is held open gives its bytes or an error
 	exec 5<&-
 }
 
+# A reader that is in the middle when a day changes, and one that comes then: the kernel must not keep a list of both.
+two_readers_in_between() {
+	local i
+	for i in $(seq 0 60 840); do
+		# shellcheck disable=SC2046
+		put "$(log_path "many$i")" $(seq -f Many%.0f $((i + 1)) $((i + 60))) || return 1
+	done
+	seen there 'by-event/Many900' || return 1
+	put "$(log_path zlast)" Between && mv "$source/$(log_path zlast)" "$tmp/aside/between" || return 1
+	t "$PYTHON" - "$mnt/events/2025/06/19" "$tmp/aside/between" "$source/$(log_path between)" "${pid_of[$mnt]}" <<'END' || return 1
+import os, signal, sys, time
+folder, aside, key, pid = sys.argv[1:]
+before = os.listdir(folder)
+assert len(before) > 900, len(before)
+os.listdir(folder)
+slow = os.scandir(folder)  # has read a piece
+next(slow)
+os.rename(aside, key)
+os.kill(int(pid), signal.SIGHUP)
+name = '090000Z_Between_id-Between-0.json'
+end = time.monotonic() + 120
+while not os.path.exists(os.path.join(folder, name)):
+    assert time.monotonic() < end, 'never came'
+    time.sleep(0.05)
+wanted = sorted(before + [name])
+other = sorted(os.listdir(folder))
+rest = [entry.name for entry in slow]
+assert len(set(rest)) == len(rest), 'the reader in the middle was given a name twice'
+for reader in ['the one that came then', 'the next', 'and the next']:
+    names = other if reader == 'the one that came then' else sorted(os.listdir(folder))
+    if names != wanted:
+        twice = [n for n in names if names.count(n) > 1]
+        sys.exit('%s: %d names, not %d; missing %s, too many %s, twice %s' % (
+            reader, len(names), len(wanted), sorted(set(wanted) - set(names))[:3], sorted(set(names) - set(wanted))[:3], twice[:3]))
+END
+}
+
 held_folder() { # listed through a handle that was there before
 	local bad=0
 	exec 6<"$mnt/events/2025/06/19"
@@ -226,7 +263,7 @@ each() { # each FUNCTION...
 by_itself=
 begin "SIGHUP"
 each new_object new_day key_sorts_first changed_bytes changed_events same_size_and_time removed removed_day damaged_and_mended growing \
-	duplicate_of_another open_while_it_changes held_folder walk_while_it_changes source_away
+	duplicate_of_another open_while_it_changes two_readers_in_between held_folder walk_while_it_changes source_away
 by_itself=1
 begin "--refresh 1" --refresh 1
 each new_object first_of_today key_sorts_first late_for_yesterday changed_bytes removed damaged_and_mended

@@ -82,6 +82,42 @@ static void test_what_is_stale_is_dropped(void **state)
 	assert_false(told_holds(*state, 3, 4));
 }
 
+static void test_only_equal_listings_add_up(void **state)
+{
+	assert_false(told_open(*state, 7, 0));
+	assert_true(told_open(*state, 7, 3));
+	assert_true(told_open(*state, 7, 3));
+	assert_false(told_open(*state, 7, 4));
+	told_close(*state, 7);
+	assert_false(told_open(*state, 7, 4));
+	told_close(*state, 7);
+	assert_true(told_open(*state, 7, 4));
+	assert_false(told_open(*state, 7, 3));
+	told_close(*state, 7);
+}
+
+static void test_who_is_alone_may_change(void **state)
+{
+	assert_true(told_open(*state, 7, 3));
+	assert_true(told_change(*state, 7, 4));
+	assert_false(told_open(*state, 7, 3));
+	assert_true(told_open(*state, 7, 4));
+	assert_false(told_change(*state, 7, 5));
+	told_close(*state, 7);
+	assert_false(told_change(*state, 7, 0));
+	told_close(*state, 7);
+}
+
+/* Of two directories that meet in one place one is not kept by the kernel. */
+static void test_handles_that_meet(void **state)
+{
+	uint64_t refused = 0;
+
+	for (uint64_t node = 1; node <= 100000; node++)
+		refused += !told_open(*state, node, 1);
+	assert_in_range(refused, 100000 - 16384, 99999);
+}
+
 /* More directories than there are places: none is taken for another. */
 static void test_many(void **state)
 {
@@ -106,6 +142,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_forgotten_while_it_was_given, begin, end),
 		cmocka_unit_test_setup_teardown(test_until_a_name_is_asked_for, begin, end),
 		cmocka_unit_test_setup_teardown(test_what_is_stale_is_dropped, begin, end),
+		cmocka_unit_test_setup_teardown(test_only_equal_listings_add_up, begin, end),
+		cmocka_unit_test_setup_teardown(test_who_is_alone_may_change, begin, end),
+		cmocka_unit_test_setup_teardown(test_handles_that_meet, begin, end),
 		cmocka_unit_test_setup_teardown(test_many, begin, end),
 	};
 
