@@ -132,8 +132,11 @@ static void cached_fetch(
 }
 
 /* Offline, too: then it is not here, which is no fact about the object, as damage would be. */
+/* Offline what is kept is all there is: it is not given up, and comes again as it is. */
 static bool cached_doubt(struct source *s, const struct source_object *o)
 {
+	if (cached_of(s)->offline)
+		return false;
 	packs_drop(cached_of(s)->packs, o, now());
 	return true;
 }

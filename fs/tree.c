@@ -419,9 +419,7 @@ int tree_heal(struct tree *t, int err)
 {
 	if (err != -EUCLEAN)
 		return err;
-	pthread_mutex_lock(&t->healing);
 	catalog_distrust(t->catalog, remove_file, t);
-	pthread_mutex_unlock(&t->healing);
 	return -EAGAIN; /* also where another call was first */
 }
 
@@ -507,7 +505,6 @@ int tree_new(const struct tree_options *o, struct catalog *c, struct days *days,
 	clock_gettime(CLOCK_REALTIME, &now);
 	t->started = (int64_t)now.tv_sec * NS + now.tv_nsec;
 	pthread_mutex_init(&t->lock, NULL);
-	pthread_mutex_init(&t->healing, NULL);
 	if (tree_prefix(t, "", 0, true, &top)) {
 		tree_free(t);
 		return -ENOMEM;
@@ -530,6 +527,5 @@ void tree_free(struct tree *t)
 		free(t->text[i].data);
 	blob_unref(t->large);
 	pthread_mutex_destroy(&t->lock);
-	pthread_mutex_destroy(&t->healing);
 	free(t);
 }

@@ -44,9 +44,8 @@ struct tree {
 	struct cache *cache;
 	int64_t started; /* ns since 1970 */
 
-	pthread_mutex_t healing; /* one at a time; held while files are removed */
-	pthread_mutex_t lock;    /* a leaf: guards what follows */
-	struct prefix **prefix;  /* chunks; number 0 is "" */
+	pthread_mutex_t lock;   /* a leaf: guards what follows */
+	struct prefix **prefix; /* chunks; number 0 is "" */
 	uint32_t n_prefixes;
 	struct keymap by_prefix;
 	struct tree_text text[NODE_METRICS + 1]; /* by fixed node */

@@ -241,6 +241,7 @@ int catalog_new(const struct source_filter *filter, bool layout_only, void (*cha
 
 	if (!c)
 		return -ENOMEM;
+	pthread_mutex_init(&c->distrust, NULL);
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_condattr_t monotonic;
 	pthread_condattr_init(&monotonic);
@@ -297,6 +298,7 @@ void catalog_free(struct catalog *c)
 	catalog_free_problems(c->new_problem, c->n_new_problems);
 	pthread_cond_destroy(&c->work);
 	pthread_mutex_destroy(&c->lock);
+	pthread_mutex_destroy(&c->distrust);
 	free(c);
 }
 

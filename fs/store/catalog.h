@@ -10,7 +10,8 @@
  * true for the life of the mount. Queries run on a snapshot: immutable, counted, replaced as a whole when
  * something was published.
  *
- * Thread-safe. One lock, a leaf: never held across disk, network or callbacks.
+ * Thread-safe. One lock, a leaf: never held across disk, network or callbacks; but for catalog_distrust(),
+ * which has one of its own.
  */
 #ifndef FS_STORE_CATALOG_H
 #define FS_STORE_CATALOG_H
@@ -157,7 +158,7 @@ bool catalog_has_segment(struct catalog *c, const char *name);
 void catalog_files_end(struct catalog *c);
 
 /* Drops segments in which damage was found (segment_is_bad()); the names of their files ("": only in memory)
- * are told to dropped(), which removes them. Their objects wait to be read again. One call at a time. */
+ * are told to dropped(), which removes them. Their objects wait to be read again. */
 void catalog_distrust(struct catalog *c, void (*dropped)(void *arg, const char *name), void *arg);
 
 /* A listing of one key day or SOURCE_ALL_DAYS; one at a time. What failed waits again when it shows it, what

@@ -318,6 +318,7 @@ void catalog_distrust(struct catalog *c, void (*dropped)(void *arg, const char *
 	char(*name)[32];
 	size_t n = 0;
 
+	pthread_mutex_lock(&c->distrust);
 	pthread_mutex_lock(&c->lock);
 	name = calloc(c->n_slots + 1, sizeof(*name));
 	for (uint32_t i = 0; name && i < c->n_slots; i++)
@@ -332,6 +333,7 @@ void catalog_distrust(struct catalog *c, void (*dropped)(void *arg, const char *
 		if (c->slot[i].seg && segment_is_bad(c->slot[i].seg))
 			distrust(c, i);
 	pthread_mutex_unlock(&c->lock);
+	pthread_mutex_unlock(&c->distrust);
 	if (n > 0)
 		tell(c);
 }

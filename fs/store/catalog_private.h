@@ -49,6 +49,7 @@ struct problem {
 };
 
 struct catalog {
+	pthread_mutex_t distrust; /* one at a time; held while files are removed, taken before lock */
 	pthread_mutex_t lock;
 	pthread_cond_t work; /* something waits, or stopping */
 	const struct source_filter *filter;

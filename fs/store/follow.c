@@ -384,6 +384,14 @@ static int merge(struct follow *f, struct part *const *part, size_t n)
 	return err;
 }
 
+static void remove_damaged(void *arg, const char *name)
+{
+	log_warning("cache: %s is damaged; it is removed and its objects are read again",
+		*name ? name : "a part of the index in memory");
+	if (*name)
+		remove_file(arg, name);
+}
+
 /* Merges what is worth it. */
 static void merge_all(struct follow *f)
 {
@@ -395,8 +403,10 @@ static void merge_all(struct follow *f)
 		(n = catalog_mergeable(f->catalog, &part)) > 0) {
 		int err = merge(f, part, n);
 
-		stale = err == -ESTALE ? stale + 1 : 0;
-		if (err && err != -ESTALE)
+		stale = err == -ESTALE || err == -EBADMSG ? stale + 1 : 0;
+		if (err == -EBADMSG)
+			catalog_distrust(f->catalog, remove_damaged, f);
+		else if (err && err != -ESTALE)
 			__atomic_store_n(&f->merge_paused, true, __ATOMIC_RELAXED);
 		log_debug("merged %zu segments: %s", n, strerror(-err));
 		for (size_t i = 0; i < n; i++)
