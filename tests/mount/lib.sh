@@ -26,6 +26,7 @@ cache=$tmp/cache # of mounts that are not told another one
 logs=()          # what the daemons say
 started=()       # processes
 declare -A pid_of log_of
+declare -A born # by process: when, as pids are used again
 PATIENCE=120 # seconds for what must come
 [ -z "$SAN" ] || PATIENCE=300
 
@@ -41,10 +42,23 @@ mounted_live() {
 	mounted "$1" && timeout --foreground 60 cat "$1/.trailfs/status" >/dev/null 2>&1
 }
 
+birth() { # birth PID: when it was started, in ticks
+	local stat
+	{ read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 1
+	# shellcheck disable=SC2086
+	set -- ${stat##*) }
+	echo "${20}"
+}
+
 gone() { # gone PID: also where nobody fetches its exit status, as in some containers
 	local stat
 	{ read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 0
-	[[ ${stat##*) } == Z* ]]
+	[[ ${stat##*) } == Z* ]] || [ "$(birth "$1")" != "${born[$1]:-$(birth "$1")}" ]
+}
+
+own() { # own PID: it is ended with the test
+	started+=("$1")
+	born[$1]=$(birth "$1")
 }
 
 await() { # await SECONDS COMMAND...: until the command succeeds
@@ -73,8 +87,8 @@ clean_up() {
 		umount -l "$mnt" 2>/dev/null || fusermount3 -uz "$mnt" 2>/dev/null
 	done
 	for pid in "${started[@]}"; do
-		kill -CONT "$pid" 2>/dev/null
-		kill -KILL "$pid" 2>/dev/null
+		gone "$pid" || kill -CONT "$pid" 2>/dev/null
+		gone "$pid" || kill -KILL "$pid" 2>/dev/null
 	done
 	wait 2>/dev/null
 	[ -n "$(mounts_here)" ] || rm -rf --one-file-system "${tmp:?}"
@@ -136,7 +150,7 @@ start() { # start LOG COMMAND...: in the background, its pid is in $started_pid
 	shift
 	env --default-signal=INT,QUIT,HUP "$@" </dev/null >>"$log" 2>&1 &
 	started_pid=$!
-	started+=("$started_pid")
+	own "$started_pid"
 }
 
 discard() { # discard MNT: what a test that failed has left there

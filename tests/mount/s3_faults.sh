@@ -218,7 +218,7 @@ no_connection() {
 	check "S4: plain text where TLS should be" refused . --timeout 3 --endpoint-url "https://127.0.0.1:$S3_PORT" --ca-bundle "$tmp/ca.pem" s3://trail "$mnt.no"
 	# A server of its own for the certificate that is over; the address of the first stays.
 	expired=$(start_faults --bucket trail --tls "$tmp/expired.pem" "$tmp/tls.key" && echo "$S3_TLS_PORT ${started[-1]}")
-	started+=("${expired#* }")
+	own "${expired#* }"
 	check "S4: expired certificate" not_retried refused 'certificate|expired' --timeout 60 \
 		--endpoint-url "https://127.0.0.1:${expired% *}" --ca-bundle "$tmp/ca.pem" s3://trail "$mnt.no"
 }
@@ -434,7 +434,7 @@ elsewhere() { # elsewhere STATUS: to a host that we did not choose: no credentia
 	afresh
 	other=$(start_faults --bucket trail="$source" && echo "$S3_PORT $CONTROL_PORT ${started[-1]}")
 	read -r other_port other_control status <<<"$other"
-	started+=("$status")
+	own "$status"
 	rules "{\"status\":$1,\"code\":\"TemporaryRedirect\",\"headers\":{\"Location\":\"http://localhost:$other_port/trail?list-type=2\"},\"fields\":{\"Endpoint\":\"localhost:$other_port\"}}"
 	refused . --timeout 5 s3://trail "$mnt.no" || return 1
 	same "requests with credentials there" "$(CONTROL_PORT=$other_control asked '.access_key != "" or (.headers | index("x-amz-security-token"))')" 0
