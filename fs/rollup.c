@@ -107,7 +107,7 @@ static void run_make(struct rollups *r, struct slot *s)
 	int err;
 
 	pthread_mutex_unlock(&r->lock);
-	err = plan_new(r->catalog, r->days, r->view, &s->key, before, &plan);
+	err = plan_new(r->catalog, r->days, r->view, r->reader, &s->key, before, &plan);
 	for (size_t i = 0; !err && i < plan->n_chunks && measured; i++)
 		measured = plan_is_measured(plan, i);
 	plan_unref(before);

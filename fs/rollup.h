@@ -25,6 +25,7 @@ enum rollup_what {
 	ROLLUP_CSV,    /* render/csv.h */
 	ROLLUP_COUNT,  /* how many */
 	ROLLUP_COUNTS, /* of each value of a facet: count TAB name, most first */
+	ROLLUP_REPORT, /* render/report.h; other versions of the same events say when they were made */
 	ROLLUP_KINDS
 };
 
@@ -36,6 +37,7 @@ struct rollup_key {
 	uint32_t filter;
 	int32_t first, last;
 	bool undated;
+	uint8_t dated; /* how many names the directory has below its filter's: year, month, day; undated */
 };
 
 /* A version. id: 60 bits. */

@@ -14,6 +14,7 @@
 #define CHUNK_BYTES (2u << 20)
 #define WIDE_BYTES  (8u << 20) /* of a chunk of wide pieces */
 #define DAY_SECONDS 86400
+#define REPORT_AGE  60 /* seconds for which a page holds while its events are the same */
 
 /* ---- days ---- */
 
@@ -325,14 +326,68 @@ static void set_ends(struct plan *p)
 	p->tail = p->key.what == ROLLUP_JSON ? "]}" : "";
 }
 
-/* Numbers are as good as their text; anything else is its events. */
-static int finish(struct plan *p, struct view *v)
+static int set_text(struct plan *p, struct buf *text)
+{
+	size_t len;
+	char *data = buf_steal(text, &len);
+
+	if (!data)
+		return -ENOMEM;
+	p->text = blob_new(data, len);
+	return p->text ? 0 : -ENOMEM;
+}
+
+/* Whether a page still says what there is: the same events, and not long ago. */
+static bool still_holds(const struct plan *p, const struct plan *before)
+{
+	return before && before->text && !before->provisional && before->identity == p->identity &&
+	       p->made >= before->made && p->made - before->made < REPORT_AGE;
+}
+
+/* A page is more than its events: it says when it was made, and what was before. So its layout tells versions
+ * apart. */
+static int finish_report(struct plan *p, const struct report_sources *from, const struct plan *before)
 {
 	struct buf text = {0};
-	size_t len;
-	char *data;
 	int err;
 
+	p->made = time(NULL);
+	if (still_holds(p, before)) {
+		p->text = blob_ref(before->text);
+		p->made = before->made;
+	} else {
+		err = report_make(p, from, &text);
+		if (err) {
+			buf_clear(&text);
+			return err;
+		}
+		err = set_text(p, &text);
+		if (err)
+			return err;
+	}
+	p->size = blob_len(p->text);
+	p->layout = XXH3_64bits(blob_data(p->text), blob_len(p->text));
+	return 0;
+}
+
+/* Numbers are as good as their text. */
+static int finish_numbers(struct plan *p, struct view *v)
+{
+	struct buf text = {0};
+	int err = count_write(p, v, &text);
+
+	if (err) {
+		buf_clear(&text);
+		return err;
+	}
+	p->identity = mix(p->key.what, XXH3_64bits(text.data ? text.data : "", text.len));
+	p->size = text.len;
+	return set_text(p, &text);
+}
+
+/* Anything else is its events. */
+static int finish(struct plan *p, const struct report_sources *from, const struct plan *before)
+{
 	p->identity = mix(p->key.what, p->n_days);
 	for (size_t i = 0; i < p->n_days; i++) {
 		p->rows += p->day[i].rows;
@@ -340,21 +395,13 @@ static int finish(struct plan *p, struct view *v)
 	}
 	if (p->key.what < ROLLUP_COUNT)
 		return make_chunks(p);
-	err = count_write(p, v, &text);
-	if (err || text.failed) {
-		buf_clear(&text);
-		return err ? err : -ENOMEM;
-	}
-	p->identity = mix(p->key.what, XXH3_64bits(text.data ? text.data : "", text.len));
-	p->size = text.len;
-	data = buf_steal(&text, &len);
-	p->text = data ? blob_new(data, len) : NULL;
-	return p->text ? 0 : -ENOMEM;
+	return p->key.what == ROLLUP_REPORT ? finish_report(p, from, before) : finish_numbers(p, from->view);
 }
 
-int plan_new(struct catalog *c, struct days *days, struct view *v, const struct rollup_key *key,
-	const struct plan *before, struct plan **ret)
+int plan_new(struct catalog *c, struct days *days, struct view *v, struct reader *r,
+	const struct rollup_key *key, const struct plan *before, struct plan **ret)
 {
+	const struct report_sources from = {c, days, v, r};
 	struct plan *p = calloc(1, sizeof(*p));
 	int err;
 
@@ -365,10 +412,12 @@ int plan_new(struct catalog *c, struct days *days, struct view *v, const struct 
 	p->key = *key;
 	p->newest = EVENT_UNDATED;
 	set_ends(p);
+	/* Asked before: what is known then is in the snapshot. */
+	p->provisional = key->what == ROLLUP_REPORT && !catalog_counts(c).complete;
 	p->snapshot = catalog_snapshot(c);
 	err = p->snapshot ? add_days(p, days, v, before) : -ENOMEM;
 	if (!err)
-		err = finish(p, v);
+		err = finish(p, &from, before);
 	if (err) {
 		plan_unref(p);
 		return err;

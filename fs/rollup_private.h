@@ -1,6 +1,6 @@
 /*
- * What rollup.c (versions, threads), rollup_plan.c (which events), rollup_render.c (their bytes) and
- * rollup_count.c (numbers) share.
+ * What rollup.c (versions, threads), rollup_plan.c (which events), rollup_render.c (their bytes),
+ * rollup_count.c (numbers) and rollup_report.c, rollup_seen.c, rollup_signin.c (the page) share.
  *
  *   plan    days ──▶ pieces: rows of one day, about 512 KiB of minified records
  *                    chunks: pieces one after another, over days, about 2 MiB; or 8 MiB
@@ -12,6 +12,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <time.h>
 
 #include "fs/rollup.h"
 #include "render/buf.h"
@@ -46,7 +47,9 @@ struct plan {
 	uint64_t layout; /* a hash of start */
 	int64_t newest;
 	const char *head, *tail; /* static */
-	struct blob *text;       /* instead of chunks: ROLLUP_COUNT, ROLLUP_COUNTS */
+	struct blob *text;       /* instead of chunks: ROLLUP_COUNT and what follows it */
+	time_t made;             /* ROLLUP_REPORT: when it was asked for */
+	bool provisional;        /* it would say more if more were known */
 
 	/* With a filter that moves with the clock: the rows of its first day, which is cut, as they were. */
 	struct view_rows *cut;
@@ -57,8 +60,8 @@ struct plan {
 
 /* The days and pieces as they are now. before: an older plan of the same key, or NULL: what is unchanged is
  * taken from it. */
-int plan_new(struct catalog *c, struct days *days, struct view *v, const struct rollup_key *key,
-	const struct plan *before, struct plan **ret);
+int plan_new(struct catalog *c, struct days *days, struct view *v, struct reader *r,
+	const struct rollup_key *key, const struct plan *before, struct plan **ret);
 struct plan *plan_ref(struct plan *p);
 void plan_unref(struct plan *p);
 /* Whether the sizes of a chunk's pieces are known. */
@@ -71,6 +74,15 @@ size_t plan_bytes(const struct plan *p);
 
 /* rollup_count.c: the text of a rollup of numbers. */
 int count_write(struct plan *p, struct view *v, struct buf *out);
+
+/* rollup_report.c: the page. What it stands on: */
+struct report_sources {
+	struct catalog *catalog;
+	struct days *days;
+	struct view *view;
+	struct reader *reader;
+};
+int report_make(struct plan *p, const struct report_sources *s, struct buf *out);
 
 /* A thread's scratch memory. */
 struct renderer;

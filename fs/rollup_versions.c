@@ -177,6 +177,7 @@ static void adopt(struct rollups *r, struct slot *s, struct plan *plan)
 	}
 	s->generation = plan->snapshot->generation;
 	s->made_at = rollup_now();
+	s->provisional = plan->provisional;
 	s->late_until = now && now->generation != s->generation ? s->made_at + LATE : 0;
 	s->error = 0;
 	set_plan(r, v, plan);
@@ -256,7 +257,7 @@ static bool is_current(const struct slot *s, uint64_t generation)
 {
 	int64_t now = rollup_now();
 
-	if (s->moves && now - s->made_at > ROLLUP_SECOND)
+	if ((s->moves || s->provisional) && now - s->made_at > ROLLUP_SECOND)
 		return false;
 	return s->generation == generation || now < s->late_until;
 }

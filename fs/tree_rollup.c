@@ -20,6 +20,7 @@ static const char *const rollup_name[ROLLUP_KINDS] = {
 	[ROLLUP_CSV] = "all.csv",
 	[ROLLUP_COUNT] = "count",
 	[ROLLUP_COUNTS] = "counts.tsv",
+	[ROLLUP_REPORT] = "report.html",
 };
 
 /* The rollup that a name is in a directory; false: none. */
@@ -53,6 +54,7 @@ static int key_of(uint64_t dir, enum rollup_what what, struct rollup_key *ret)
 	if (!node_days(dir, &ret->first, &ret->last))
 		return -ESTALE;
 	ret->undated = ret->first == SEGMENT_UNDATED;
+	ret->dated = ret->undated ? 1 : (uint8_t)(node_kind(dir) - NODE_YEARS);
 	return 0;
 }
 

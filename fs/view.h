@@ -42,6 +42,8 @@ struct view_span {
 	bool undated;        /* undated events may pass */
 };
 struct view_span view_span(struct view *v, uint32_t filter);
+/* From which second on they leave events, now; RANGE_ALL.from: there is no such end. */
+int64_t view_from(struct view *v, uint32_t filter);
 /* Whether what passes a filter changes with the clock. */
 bool view_moves(struct view *v, uint32_t filter);
 

@@ -93,6 +93,14 @@ struct view_span view_span(struct view *v, uint32_t filter)
 	return (struct view_span){day_of(t.from), day_of(t.until), t.undated};
 }
 
+int64_t view_from(struct view *v, uint32_t filter)
+{
+	struct terms t;
+
+	view_spell_out(v, filter, &t);
+	return t.from;
+}
+
 bool view_clip_seconds(const struct terms *t, int32_t day, uint32_t *ret_first, uint32_t *ret_last)
 {
 	int64_t start = (int64_t)day * VIEW_DAY_SECONDS, end = start + VIEW_DAY_SECONDS - 1;

@@ -411,7 +411,7 @@ static void nothing_at_all(void **state)
 
 	(void)state;
 	make_few(&w);
-	for (int what = 0; what < ROLLUP_KINDS; what++) {
+	for (int what = 0; what <= ROLLUP_COUNTS; what++) {
 		struct rollup_key key = key_of((enum rollup_what)what);
 		struct buf text = {.data = (char *)want[what], .len = strlen(want[what])};
 		struct rollup_is is;
@@ -449,6 +449,41 @@ static void counts_of_values(void **state)
 	assert_int_equal(is.size, strlen(want));
 	assert_int_equal(read_at(&w, is.id, 0, sizeof(is_text), is_text), strlen(want));
 	assert_memory_equal(is_text, want, strlen(want));
+	end(&w);
+}
+
+/* A page holds for a while, and is another one as soon as its events are others. */
+static void pages(void **state)
+{
+	struct world w;
+	struct rollup_key key = key_of(ROLLUP_REPORT);
+	struct rollup_is old, is;
+	char *before = malloc(1u << 20), *text = malloc(1u << 20);
+	ssize_t n;
+
+	(void)state;
+	make_many(&w);
+	assert_int_equal(find(&w, key, &old), 0);
+	n = read_at(&w, old.id, 0, 1u << 20, before);
+	assert_int_equal(n, old.size);
+	before[n] = '\0';
+	assert_non_null(strstr(before, "<dt>Events</dt><dd>4,806</dd>"));
+	assert_non_null(strstr(before, "</html>"));
+	refresh(&w);
+	assert_int_equal(find(&w, key, &is), 0);
+	assert_int_equal(is.identity, old.identity);
+	write_events(&w, "more.jsonl", DAY0 + 1, 50, 500);
+	refresh(&w);
+	assert_int_equal(find(&w, key, &is), 0);
+	assert_int_not_equal(is.id, old.id);
+	assert_int_not_equal(is.identity, old.identity);
+	n = read_at(&w, is.id, 0, 1u << 20, text);
+	text[n] = '\0';
+	assert_non_null(strstr(text, "<dt>Events</dt><dd>4,856</dd>"));
+	assert_int_equal(read_at(&w, old.id, 0, 1u << 20, text), old.size);
+	assert_memory_equal(text, before, old.size);
+	free(before);
+	free(text);
 	end(&w);
 }
 
@@ -662,6 +697,7 @@ int main(void)
 		cmocka_unit_test(many_chunks),
 		cmocka_unit_test(nothing_at_all),
 		cmocka_unit_test(counts_of_values),
+		cmocka_unit_test(pages),
 		cmocka_unit_test(versions_stay),
 		cmocka_unit_test(what_is_forgotten),
 		cmocka_unit_test(what_cannot_be_read),
