@@ -102,15 +102,16 @@ int rollup_stat(struct rollups *r, uint64_t id, struct rollup_is *ret)
 /* With the lock held, which is let go meanwhile; like all that follow. */
 static void run_make(struct rollups *r, struct slot *s)
 {
-	struct plan *before = s->current && s->current->plan ? plan_ref(s->current->plan) : NULL, *plan;
+	struct plan_before before = slot_before(r, s);
+	struct plan *old = before.plan ? plan_ref(s->current->plan) : NULL, *plan;
 	bool measured = true;
 	int err;
 
 	pthread_mutex_unlock(&r->lock);
-	err = plan_new(r->catalog, r->days, r->view, r->reader, &s->key, before, &plan);
+	err = plan_new(r->catalog, r->days, r->view, r->reader, &s->key, &before, &plan);
 	for (size_t i = 0; !err && i < plan->n_chunks && measured; i++)
 		measured = plan_is_measured(plan, i);
-	plan_unref(before);
+	plan_unref(old);
 	pthread_mutex_lock(&r->lock);
 	slot_made(r, s, err, plan, measured);
 }

@@ -14,7 +14,6 @@
 #define CHUNK_BYTES (2u << 20)
 #define WIDE_BYTES  (8u << 20) /* of a chunk of wide pieces */
 #define DAY_SECONDS 86400
-#define REPORT_AGE  60 /* seconds for which a page holds while its events are the same */
 
 /* ---- days ---- */
 
@@ -337,34 +336,25 @@ static int set_text(struct plan *p, struct buf *text)
 	return p->text ? 0 : -ENOMEM;
 }
 
-/* Whether a page still says what there is: the same events, and not long ago. */
-static bool still_holds(const struct plan *p, const struct plan *before)
-{
-	return before && before->text && !before->provisional && before->identity == p->identity &&
-	       p->made >= before->made && p->made - before->made < REPORT_AGE;
-}
-
 /* A page is more than its events: it says when it was made, and what was before. So its layout tells versions
  * apart. */
-static int finish_report(struct plan *p, const struct report_sources *from, const struct plan *before)
+static int finish_report(struct plan *p, const struct report_sources *from, const struct plan_before *before)
 {
+	bool same = before->made && before->identity == p->identity;
 	struct buf text = {0};
-	int err;
+	int err = 0;
 
-	p->made = time(NULL);
-	if (still_holds(p, before)) {
-		p->text = blob_ref(before->text);
-		p->made = before->made;
+	p->made = same ? before->made : time(NULL);
+	if (same && before->plan && !before->plan->provisional) {
+		p->text = blob_ref(before->plan->text);
 	} else {
 		err = report_make(p, from, &text);
-		if (err) {
-			buf_clear(&text);
-			return err;
-		}
-		err = set_text(p, &text);
-		if (err)
-			return err;
+		if (!err)
+			err = set_text(p, &text);
+		buf_clear(&text);
 	}
+	if (err)
+		return err;
 	p->size = blob_len(p->text);
 	p->layout = XXH3_64bits(blob_data(p->text), blob_len(p->text));
 	return 0;
@@ -386,7 +376,7 @@ static int finish_numbers(struct plan *p, struct view *v)
 }
 
 /* Anything else is its events. */
-static int finish(struct plan *p, const struct report_sources *from, const struct plan *before)
+static int finish(struct plan *p, const struct report_sources *from, const struct plan_before *before)
 {
 	p->identity = mix(p->key.what, p->n_days);
 	for (size_t i = 0; i < p->n_days; i++) {
@@ -399,7 +389,7 @@ static int finish(struct plan *p, const struct report_sources *from, const struc
 }
 
 int plan_new(struct catalog *c, struct days *days, struct view *v, struct reader *r,
-	const struct rollup_key *key, const struct plan *before, struct plan **ret)
+	const struct rollup_key *key, const struct plan_before *before, struct plan **ret)
 {
 	const struct report_sources from = {c, days, v, r};
 	struct plan *p = calloc(1, sizeof(*p));
@@ -415,7 +405,7 @@ int plan_new(struct catalog *c, struct days *days, struct view *v, struct reader
 	/* Asked before: what is known then is in the snapshot. */
 	p->provisional = key->what == ROLLUP_REPORT && !catalog_counts(c).complete;
 	p->snapshot = catalog_snapshot(c);
-	err = p->snapshot ? add_days(p, days, v, before) : -ENOMEM;
+	err = p->snapshot ? add_days(p, days, v, before->plan) : -ENOMEM;
 	if (!err)
 		err = finish(p, &from, before);
 	if (err) {

@@ -48,7 +48,7 @@ struct plan {
 	int64_t newest;
 	const char *head, *tail; /* static */
 	struct blob *text;       /* instead of chunks: ROLLUP_COUNT and what follows it */
-	time_t made;             /* ROLLUP_REPORT: when it was asked for */
+	time_t made;             /* ROLLUP_REPORT: as it says */
 	bool provisional;        /* it would say more if more were known */
 
 	/* With a filter that moves with the clock: the rows of its first day, which is cut, as they were. */
@@ -58,10 +58,17 @@ struct plan {
 	struct view_rows *hot[2]; /* those last asked for */
 };
 
-/* The days and pieces as they are now. before: an older plan of the same key, or NULL: what is unchanged is
- * taken from it. */
+/* What there was of a key: what is unchanged is taken from the plan, and a page of the same events says that
+ * it was made when it says now. */
+struct plan_before {
+	const struct plan *plan; /* or NULL */
+	uint64_t identity;
+	time_t made; /* 0: a new page is due */
+};
+
+/* The days and pieces as they are now. */
 int plan_new(struct catalog *c, struct days *days, struct view *v, struct reader *r,
-	const struct rollup_key *key, const struct plan *before, struct plan **ret);
+	const struct rollup_key *key, const struct plan_before *before, struct plan **ret);
 struct plan *plan_ref(struct plan *p);
 void plan_unref(struct plan *p);
 /* Whether the sizes of a chunk's pieces are known. */

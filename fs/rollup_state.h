@@ -20,6 +20,7 @@ struct version {
 	struct slot *slot;
 	struct rollup_is is;
 	uint64_t layout;         /* its plan's: chunks that are held are good for another plan of the same */
+	time_t made;             /* its plan's */
 	struct plan *plan;       /* NULL: to be made again, if it is current */
 	uint32_t recent[RECENT]; /* chunks asked for, the last ones; 0: none, else 1 more */
 	unsigned n_recent;
@@ -122,6 +123,8 @@ bool rollup_wait(struct rollups *r, int64_t *until);
 int slot_find(struct rollups *r, const struct rollup_key *key, struct slot **ret);
 /* 0: slot.current is true now, and has a plan where that is wanted; -EAGAIN; ... */
 int slot_look(struct rollups *r, struct slot *s, bool wants_plan);
+/* What a plan that is made now follows. The plan is borrowed. */
+struct plan_before slot_before(struct rollups *r, struct slot *s);
 /* How a plan has come out: it is taken over. */
 void slot_made(struct rollups *r, struct slot *s, int err, struct plan *plan, bool measured);
 void slot_measured(struct rollups *r, struct slot *s, int err, size_t chunk);

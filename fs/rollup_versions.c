@@ -20,6 +20,7 @@
 #define MEASURING_MAX  16                  /* plans half measured that nobody asks for any more, about */
 #define LATE           (ROLLUP_SECOND / 4) /* for how long a version is current that was late when it was made */
 #define SERIAL_BITS    32
+#define REPORT_AGE     60 /* seconds for which a page holds while its events are the same */
 #define SLOTS_MAX      (1u << 28)
 
 /* ---- slots ---- */
@@ -162,6 +163,7 @@ static void adopt(struct rollups *r, struct slot *s, struct plan *plan)
 		}
 		v->slot = s;
 		v->layout = plan->layout;
+		v->made = plan->made;
 		v->is = (struct rollup_is){
 			.id = (uint64_t)s->number << SERIAL_BITS | s->serials++,
 			.size = plan->size,
@@ -316,7 +318,25 @@ int version_planned(struct rollups *r, uint64_t id, struct version **ret)
 	return 0;
 }
 
-/* ---- jobs that were done ---- */
+/* ---- jobs ---- */
+
+/* A page of the same events is made anew after a while, but not because its plan was forgotten: whoever reads
+ * it must find the same bytes. */
+struct plan_before slot_before(struct rollups *r, struct slot *s)
+{
+	struct snapshot *now = catalog_snapshot(r->catalog);
+	struct plan_before b = {0};
+	const struct version *v = s->current;
+	time_t age = v ? time(NULL) - v->made : 0;
+
+	if (v) {
+		b = (struct plan_before){v->plan, v->is.identity, v->made};
+		if (now && !is_current(s, now->generation) && (age < 0 || age >= REPORT_AGE))
+			b.made = 0;
+	}
+	snapshot_unref(now);
+	return b;
+}
 
 void slot_made(struct rollups *r, struct slot *s, int err, struct plan *plan, bool measured)
 {

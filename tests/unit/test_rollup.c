@@ -452,6 +452,32 @@ static void counts_of_values(void **state)
 	end(&w);
 }
 
+/* A page says when it was made. One that is forgotten and asked for again later is the same all the same:
+ * whoever has it open reads on. */
+static void forgotten_pages(void **state)
+{
+	struct world w;
+	struct rollup_key key = key_of(ROLLUP_REPORT);
+	struct rollup_is page, is;
+	char *before = malloc(1u << 20), *after = malloc(1u << 20);
+	time_t then, last = time(NULL) + LIMIT;
+
+	(void)state;
+	make_few(&w);
+	assert_int_equal(find(&w, key, &page), 0);
+	assert_int_equal(read_at(&w, page.id, 0, 1u << 20, before), page.size);
+	then = time(NULL);
+	for (key.dir = 100; key.dir < 200; key.dir++)
+		assert_int_equal(find(&w, key, &is), 0);
+	while (time(NULL) == then)
+		wait_some(&w, last);
+	assert_int_equal(read_at(&w, page.id, 0, 1u << 20, after), page.size);
+	assert_memory_equal(after, before, page.size);
+	free(before);
+	free(after);
+	end(&w);
+}
+
 /* A page holds for a while, and is another one as soon as its events are others. */
 static void pages(void **state)
 {
@@ -698,6 +724,7 @@ int main(void)
 		cmocka_unit_test(nothing_at_all),
 		cmocka_unit_test(counts_of_values),
 		cmocka_unit_test(pages),
+		cmocka_unit_test(forgotten_pages),
 		cmocka_unit_test(versions_stay),
 		cmocka_unit_test(what_is_forgotten),
 		cmocka_unit_test(what_cannot_be_read),
