@@ -37,7 +37,7 @@ static int64_t nice_width(size_t i)
 	int64_t width = widths[i < n ? i : n - 1];
 
 	for (; i >= n; i--)
-		width *= 10;
+		width *= 2;
 	return width;
 }
 

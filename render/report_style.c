@@ -1,15 +1,18 @@
 /*
- * How the page looks: one accent, one colour for what failed, and grays; none of it is the only sign of anything.
+ * How the page looks: one accent, one colour for what failed, and grays; no colour is the only sign of
+ * anything. Text has a contrast of 4.5 at least, bars of 3, to what is behind them, and writes to reads as
+ * well.
  */
 #include "render/report_private.h"
 
 /* clang-format off */
 const char report_style[] =
 	":root{color-scheme:light dark;--ground:#fff;--card:#fff;--text:#1c2128;--soft:#57606a;"
-	"--line:#dfe3e8;--accent:#0a5eb0;--tint:#a9cdf0;--gray:#c3c9d0;--bad:#b42318;--badtint:#e2766b}\n"
+	"--line:#dfe3e8;--accent:#0a5eb0;--write:#0b4482;--read:#5793d8;--other:#8a929c;--bad:#b42318;"
+	"--fault:#d9534a}\n"
 	"@media(prefers-color-scheme:dark){:root{--ground:#0f1318;--card:#161b22;--text:#e6eaf0;"
-	"--soft:#9aa5b3;--line:#2a313a;--accent:#5eaaf5;--tint:#2c5c8f;--gray:#566070;--bad:#ff8f85;"
-	"--badtint:#d9655a}}\n"
+	"--soft:#9aa5b3;--line:#2a313a;--accent:#5eaaf5;--write:#93c8ff;--read:#306dae;--other:#768091;"
+	"--bad:#ff8f85;--fault:#e0675c}}\n"
 	"*{box-sizing:border-box}\n"
 	"html{-webkit-text-size-adjust:100%;text-size-adjust:100%}\n"
 	"body{margin:0 auto;max-width:76rem;padding:2rem clamp(1rem,4vw,3rem) 3rem;"
@@ -51,16 +54,16 @@ const char report_style[] =
 	"color:var(--soft);font-size:.875rem}\n"
 	".key::before{content:\"\";display:inline-block;width:.7rem;height:.7rem;margin-right:.4rem;"
 	"border-radius:2px;background:var(--c)}\n"
-	".key.write{--c:var(--accent)}\n"
-	".key.read{--c:var(--tint)}\n"
-	".key.other{--c:var(--gray)}\n"
-	".key.error{--c:var(--badtint)}\n"
+	".key.write{--c:var(--write)}\n"
+	".key.read{--c:var(--read)}\n"
+	".key.other{--c:var(--other)}\n"
+	".key.error{--c:var(--fault)}\n"
 	".chart{position:relative;padding:0 0 1.6rem 3.6rem}\n"
 	"svg{display:block;width:100%;height:clamp(10rem,24vw,15rem);overflow:visible}\n"
-	".write{fill:var(--accent)}\n"
-	".read{fill:var(--tint)}\n"
-	".other{fill:var(--gray)}\n"
-	".error{fill:var(--badtint)}\n"
+	".write{fill:var(--write)}\n"
+	".read{fill:var(--read)}\n"
+	".other{fill:var(--other)}\n"
+	".error{fill:var(--fault)}\n"
 	".hit{fill:transparent}\n"
 	"g:hover .hit{fill:var(--line);fill-opacity:.6}\n"
 	"line{vector-effect:non-scaling-stroke;stroke-width:1}\n"
@@ -92,7 +95,7 @@ const char report_style[] =
 	".top td:last-child{color:var(--soft)}\n"
 	".bar{display:block;height:3px;min-width:2px;margin:.2rem 0 .1rem;border-radius:2px;"
 	"background:var(--accent);opacity:.75}\n"
-	".bar.error{background:var(--badtint)}\n"
+	".bar.error{background:var(--fault)}\n"
 	".scroll{overflow-x:auto}\n"
 	".scroll{overflow-wrap:normal}\n"
 	".scroll td:last-child{min-width:15rem;color:var(--soft);overflow-wrap:anywhere}\n"
@@ -105,11 +108,12 @@ const char report_style[] =
 	"width:2.2rem}.wide{left:2.6rem}.wide span:nth-child(even){display:none}dl.numbers{"
 	"grid-template-columns:1fr 1fr}dd{font-size:1.25rem}}\n"
 	"@media print{:root{color-scheme:light;--ground:#fff;--card:#fff;--text:#000;--soft:#444;"
-	"--line:#ccc;--accent:#0a5eb0;--tint:#a9cdf0;--gray:#c3c9d0;--bad:#b42318;--badtint:#e2766b}*{"
-	"print-color-adjust:exact;-webkit-print-color-adjust:exact}@page{margin:15mm}body{max-width:none;"
-	"padding:0;font-size:9.5pt}a{color:inherit}h2{margin-top:1.5rem;break-after:avoid}.card,figure,"
-	"dl.numbers,tr{break-inside:avoid}.lists{grid-template-columns:1fr 1fr}.pair{"
-	"grid-template-columns:1fr}dl.numbers{grid-template-columns:repeat(6,1fr)}dl.numbers div{"
-	"padding:.5rem .7rem}dd{font-size:1.1rem}.scroll{overflow:visible}.scroll td:last-child{"
-	"min-width:0}dt small{display:block;margin:0}svg{height:11rem}details{display:none}}\n";
+	"--line:#ccc;--accent:#0a5eb0;--write:#0b4482;--read:#5793d8;--other:#8a929c;--bad:#b42318;"
+	"--fault:#d9534a}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}@page{margin:15mm}"
+	"body{max-width:none;padding:0;font-size:9.5pt}a{color:inherit}h2{margin-top:1.5rem;"
+	"break-after:avoid}.card,figure,dl.numbers,tr{break-inside:avoid}.lists{"
+	"grid-template-columns:1fr 1fr}.pair{grid-template-columns:1fr}dl.numbers{"
+	"grid-template-columns:repeat(6,1fr)}dl.numbers div{padding:.5rem .7rem}dd{font-size:1.1rem}"
+	".scroll{overflow:visible}.scroll td:last-child{min-width:0}dt small{display:block;margin:0}svg{"
+	"height:11rem}details{display:none}}\n";
 /* clang-format on */

@@ -74,7 +74,9 @@ def number(text):
 class Page:
     def __init__(self, data):
         text = data.decode()
-        self.problems = ['has %s' % word for word in ('<script', 'http://', 'https://', 'url(', '@import') if word in text]
+        self.problems = ['has %s' % word for word in ('<script', '<!--', '<![') if word in text.lower()]
+        style = text.partition('<style>')[2].partition('</style>')[0]
+        self.problems += ['has %s in its style' % word for word in ('url(', '@import', 'http', 'src:') if word in style]
         balanced = Balanced()
         balanced.feed(text)
         balanced.close()

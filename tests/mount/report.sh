@@ -61,7 +61,7 @@ hostile() { # the model compares, and every link is followed
 		{eventVersion: "1.08", eventTime: "2025-06-19T09:00:00Z", eventName: $v, eventID: $v, eventSource: $v, awsRegion: $v,
 		sourceIPAddress: $v, userAgent: $v, errorCode: $v, errorMessage: $v, userIdentity: {type: "IAMUser", userName: $v, accessKeyId: $v}},
 		{eventVersion: "1.08", eventTime: "2025-06-19T10:00:00Z", eventName: "ConsoleLogin", eventID: ($v + "."),
-		sourceIPAddress: $v, errorMessage: $v, userIdentity: {type: "IAMUser", userName: $v}, responseElements: {ConsoleLogin: "Failure"}}'
+		sourceIPAddress: $v, errorMessage: (if $v | contains("<") then $v else null end), userIdentity: {type: "IAMUser", userName: $v}, responseElements: {ConsoleLogin: "Failure"}}'
 	await "$PATIENCE" t grep -q 'onerror=alert' "$mnt/events/$day/report.html" || { echo "no news"; return 1; }
 	reports "$source" "$mnt" --some 6 --nested 6 --links 4
 }
