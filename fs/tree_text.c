@@ -34,6 +34,7 @@ static const char readme_text[] =
 	"    by-VIEW/NAME/    @2025-06-18T09..2025-06-18T17/    @2025-06/    @24h/    @7d/\n"
 	"and here by-id/EVENTID.json. And, not listed either, all events below a directory in one file:\n"
 	"    all.jsonl  all.json  all.csv  count       in by-VIEW: counts.tsv, most first\n"
+	"and report.html, a page about them for a browser\n"
 	"\n"
 	"Try:\n"
 	"    ls by-user\n"
