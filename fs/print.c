@@ -85,6 +85,16 @@ static int write_all(int fd, const char *data, size_t n)
 	return 0;
 }
 
+static int wait_all(struct print *p, struct tree *t)
+{
+	struct patience w = begin(p);
+	int error;
+	do
+		error = tree_wait_all(t);
+	while (again(p, t, &w, &error));
+	return error;
+}
+
 static int find(struct print *p, struct tree *t, const char *path, uint64_t *ret_node, struct stat *ret)
 {
 	uint64_t node = TREE_ROOT;
@@ -103,10 +113,13 @@ static int find(struct print *p, struct tree *t, const char *path, uint64_t *ret
 		memcpy(name, path, n);
 		name[n] = '\0';
 		path += n;
+		/* Nobody looks again later, when it may be there. */
+		error = node == TREE_ROOT && strcmp(name, "ERRORS") == 0 ? wait_all(p, t) : 0;
 		w = begin(p);
-		do
-			error = tree_lookup(t, node, name, &node, ret);
-		while (again(p, t, &w, &error));
+		if (error == 0)
+			do
+				error = tree_lookup(t, node, name, &node, ret);
+			while (again(p, t, &w, &error));
 	}
 	*ret_node = node;
 	return error;

@@ -129,6 +129,10 @@ static int get_chunk(struct rollups *r, struct version *v, size_t number, struct
 		hurry(r, c);
 	if (c->state == QUEUED || c->state == RUNNING)
 		return -EAGAIN;
+	if (c->state == FAILED && c->error == -EUCLEAN) {
+		chunk_free(r, c);
+		return -EUCLEAN;
+	}
 	if (c->state == FAILED && !rollup_failure_holds(c->failed_at, c->taken)) {
 		err = enqueue_chunk(r, v, c, true);
 		return err ? err : -EAGAIN;
@@ -227,8 +231,10 @@ static int want_chunks(
 		return -ENOMEM;
 	for (size_t i = ret->end; i-- > ret->first;) {
 		one = get_chunk(r, v, i, &ret->blob[i - ret->first]);
-		err = one && (!err || err == -EAGAIN) ? one : err;
+		err = one && (!err || err == -EAGAIN || one == -EUCLEAN) ? one : err;
 	}
+	if (err == -EUCLEAN)
+		return err;
 	for (size_t i = ret->first; i < ret->end && !err; i++) {
 		struct chunk *c = find_chunk(r, v->is.id, i);
 
@@ -276,6 +282,8 @@ static int find_bytes(struct rollups *r, uint64_t id, uint64_t *offset, uint64_t
 	*end = size < p->size - *offset ? *offset + size : p->size;
 	if (!p->text && *offset < *end)
 		err = want_chunks(r, v, *offset, *end, ret);
+	if (err == -EUCLEAN)
+		version_distrust(r, v);
 	if (!err)
 		*ret_plan = plan_ref(p);
 	else

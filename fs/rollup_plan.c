@@ -98,7 +98,7 @@ static int cut_day(struct plan *p, size_t at, const struct view_rows *rows)
 	for (uint32_t i = 0; i < d->rows && !err; i++) {
 		uint32_t slice = rows->at[i].slice, row = rows->at[i].row;
 		const struct segment *s = rows->day->slice[slice].part->seg;
-		uint32_t len = segment_row_minified(s, row);
+		uint64_t len = segment_row_minified(s, row);
 
 		d->identity = mix(d->identity, row_identity(s, row, p->key.what == ROLLUP_CSV));
 		if (!x || x->minified + len > PIECE_BYTES) {
@@ -110,7 +110,7 @@ static int cut_day(struct plan *p, size_t at, const struct view_rows *rows)
 			*x = (struct piece){.day = (uint32_t)at, .first = i};
 		}
 		add_object(x, s, row, stamp[slice], (uint32_t)p->n_pieces);
-		x->minified += len + 1u;
+		x->minified += len + 1;
 		x->end = i + 1;
 		x->len = p->key.what == ROLLUP_CSV ? ROLLUP_UNKNOWN : x->minified;
 	}
@@ -388,6 +388,20 @@ static int finish(struct plan *p, const struct report_sources *from, const struc
 	return p->key.what == ROLLUP_REPORT ? finish_report(p, from, before) : finish_numbers(p, from->view);
 }
 
+struct snapshot *plan_look(struct catalog *c, struct view *v, const struct rollup_key *key, int *ret_wait)
+{
+	struct view_span span = view_span(v, key->filter);
+	int32_t first = key->first > span.first ? key->first : span.first;
+	int32_t last = key->last < span.last ? key->last : span.last;
+
+	if (key->undated && span.undated) /* those may be in any object */
+		return catalog_snapshot_of(c, INT32_MIN, INT32_MAX, ret_wait);
+	if (first <= last)
+		return catalog_snapshot_of(c, first, last, ret_wait);
+	*ret_wait = 0;
+	return catalog_snapshot(c);
+}
+
 int plan_new(struct catalog *c, struct days *days, struct view *v, struct reader *r,
 	const struct rollup_key *key, const struct plan_before *before, struct plan **ret)
 {
@@ -404,8 +418,11 @@ int plan_new(struct catalog *c, struct days *days, struct view *v, struct reader
 	set_ends(p);
 	/* Asked before: what is known then is in the snapshot. */
 	p->provisional = key->what == ROLLUP_REPORT && !catalog_counts(c).complete;
-	p->snapshot = catalog_snapshot(c);
-	err = p->snapshot ? add_days(p, days, v, before->plan) : -ENOMEM;
+	p->snapshot = plan_look(c, v, key, &err);
+	if (!p->snapshot)
+		err = -ENOMEM;
+	if (!err)
+		err = add_days(p, days, v, before->plan);
 	if (!err)
 		err = finish(p, &from, before);
 	if (err) {

@@ -58,6 +58,8 @@ struct plan {
 	struct view_rows *hot[2]; /* those last asked for */
 };
 
+/* The snapshot for a plan, and whether it has all that the plan is about: see catalog_snapshot_of(). */
+struct snapshot *plan_look(struct catalog *c, struct view *v, const struct rollup_key *key, int *ret_wait);
 /* What there was of a key: what is unchanged is taken from the plan, and a page of the same events says that
  * it was made when it says now. */
 struct plan_before {
@@ -66,7 +68,7 @@ struct plan_before {
 	time_t made; /* 0: a new page is due */
 };
 
-/* The days and pieces as they are now. */
+/* The days and pieces as they are now. -EAGAIN: not all events are known. */
 int plan_new(struct catalog *c, struct days *days, struct view *v, struct reader *r,
 	const struct rollup_key *key, const struct plan_before *before, struct plan **ret);
 struct plan *plan_ref(struct plan *p);

@@ -66,7 +66,13 @@ static int gather_piece(struct making *m, uint32_t piece, uint64_t *at)
 	for (uint32_t i = is->first; i < is->end; i++) {
 		const struct part *p = rows->day->slice[rows->at[i].slice].part;
 		uint32_t row = rows->at[i].row;
+		uint64_t minified = segment_row_minified(p->seg, row);
 
+		/* That no record can be, and there would be no end to what is made of it. */
+		if (minified > segment_row_length(p->seg, row)) {
+			err = -EIO;
+			break;
+		}
 		m->item[m->n++] = (struct item){
 			.part = p,
 			.row = row,
@@ -74,10 +80,10 @@ static int gather_piece(struct making *m, uint32_t piece, uint64_t *at)
 			.piece = piece,
 			.at = *at,
 		};
-		*at += segment_row_minified(p->seg, row) + 1u;
+		*at += minified + 1;
 	}
 	view_rows_unref(rows);
-	return 0;
+	return err;
 }
 
 /* *ret_len: their minified bytes, with one more for each. */
@@ -159,7 +165,9 @@ static int render_item(struct making *m, struct item *i, const struct blob *b)
 	if (m->plan->key.what == ROLLUP_CSV)
 		return add_row(m, i, blob_data(b) + offset, len);
 	err = check_record(m->x, i, blob_data(b) + offset, len, m->out + i->at);
-	m->out[i->at + segment_row_minified(s, i->row)] = m->plan->key.what == ROLLUP_JSON ? ',' : '\n';
+	if (!err)
+		m->out[i->at + segment_row_minified(s, i->row)] =
+			m->plan->key.what == ROLLUP_JSON ? ',' : '\n';
 	return err;
 }
 

@@ -132,6 +132,8 @@ void slot_free(struct slot *s);
 struct version *version_find(struct rollups *r, uint64_t id); /* or NULL */
 /* The version with its plan. 0, -EAGAIN, -ESTALE, ... */
 int version_planned(struct rollups *r, uint64_t id, struct version **ret);
+/* A segment of the index under the version's plan is damaged: the plan is made again when it is asked for. */
+void version_distrust(struct rollups *r, struct version *v);
 
 /* rollup_chunks.c */
 /* How a chunk has come out: blob is taken over. */

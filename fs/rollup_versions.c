@@ -132,6 +132,13 @@ static void set_plan(struct rollups *r, struct version *v, struct plan *plan)
 	}
 }
 
+void version_distrust(struct rollups *r, struct version *v)
+{
+	drop_plan(r, v);
+	if (v != v->slot->current)
+		version_free(v);
+}
+
 static void touch(struct rollups *r, struct version *v)
 {
 	TAILQ_REMOVE(&r->use, v, in_use);
@@ -264,6 +271,34 @@ static bool is_current(const struct slot *s, uint64_t generation)
 	return s->generation == generation || now < s->late_until;
 }
 
+/* Why the last attempt failed, where that is still to be told. Damage of the index is told to one, who has it
+ * mended, and the others try again. */
+static int tell_failure(struct slot *s)
+{
+	int err = s->error;
+	bool holds = err && (err == -EUCLEAN || rollup_failure_holds(s->failed_at, s->told));
+
+	s->told = holds;
+	if (!holds || err == -EUCLEAN)
+		s->error = 0;
+	return holds ? err : 0;
+}
+
+/* A plan is made in another thread, and what that lacks would come while nobody waits for it. */
+static int ask_for_plan(struct rollups *r, struct slot *s)
+{
+	int err;
+	struct snapshot *snapshot = plan_look(r->catalog, r->view, &s->key, &err);
+
+	if (!snapshot)
+		return -ENOMEM;
+	snapshot_unref(snapshot);
+	if (!err)
+		err = rollup_enqueue(r, (struct job){.kind = JOB_MAKE, .slot = s}, false);
+	s->making = !err;
+	return err ? err : -EAGAIN;
+}
+
 int slot_look(struct rollups *r, struct slot *s, bool wants_plan)
 {
 	struct snapshot *snapshot = catalog_snapshot(r->catalog);
@@ -277,11 +312,9 @@ int slot_look(struct rollups *r, struct slot *s, bool wants_plan)
 		return r->refusal;
 	if (s->current && is_current(s, generation) && (!wants_plan || s->current->plan))
 		return 0;
-	if (s->error && rollup_failure_holds(s->failed_at, s->told)) {
-		s->told = true;
-		return s->error;
-	}
-	s->error = 0;
+	err = tell_failure(s);
+	if (err)
+		return err;
 	if (s->measuring && s->again && !s->left && s->measuring->snapshot->generation != generation)
 		give_up_measuring(r, s);
 	if (s->measuring) {
@@ -291,11 +324,7 @@ int slot_look(struct rollups *r, struct slot *s, bool wants_plan)
 		/* That may have been all. */
 		return !s->measuring ? slot_look(r, s, wants_plan) : -EAGAIN;
 	}
-	if (s->making)
-		return -EAGAIN;
-	err = rollup_enqueue(r, (struct job){.kind = JOB_MAKE, .slot = s}, false);
-	s->making = !err;
-	return err ? err : -EAGAIN;
+	return s->making ? -EAGAIN : ask_for_plan(r, s);
 }
 
 int version_planned(struct rollups *r, uint64_t id, struct version **ret)
@@ -341,6 +370,8 @@ struct plan_before slot_before(struct rollups *r, struct slot *s)
 void slot_made(struct rollups *r, struct slot *s, int err, struct plan *plan, bool measured)
 {
 	s->making = false;
+	if (err == -EAGAIN) /* not a failure: whoever asks again waits for the catalogue */
+		return;
 	if (err)
 		slot_fail(s, err);
 	else if (measured)

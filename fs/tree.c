@@ -35,6 +35,11 @@ int tree_wait_days(struct tree *t, int32_t first, int32_t last)
 	return catalog_pending(t->catalog, first, last) ? -EAGAIN : catalog_unread(t->catalog, first, last);
 }
 
+int tree_wait_all(struct tree *t)
+{
+	return catalog_counts(t->catalog).complete || catalog_list_error(t->catalog) ? 0 : -EAGAIN;
+}
+
 int tree_span(struct tree *t, uint64_t node, int32_t *ret_first, int32_t *ret_last)
 {
 	struct view_span span = view_span(t->view, node_filter(node));

@@ -109,6 +109,10 @@ void tree_prefetch(struct tree *t, uint64_t node);
 void tree_news(struct tree *t, void (*drop)(void *arg, uint64_t parent, const char *entry, uint64_t node),
 	void *arg);
 
+/* -EAGAIN: objects are still to be read; 0: what can be said of the source is known, as that it cannot be
+ * listed. */
+int tree_wait_all(struct tree *t);
+
 /* Whether anything a parked call waits for moved since `at` (monotonic ns): for --timeout. */
 int64_t tree_progress_at(struct tree *t);
 

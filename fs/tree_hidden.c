@@ -94,13 +94,11 @@ int tree_lookup_id(struct tree *t, const char *name, uint64_t *ret_node, struct 
 
 	if (len < 6 || strcmp(name + len - 5, ".json") != 0)
 		return -ENOENT;
-	err = tree_wait_days(t, INT32_MIN, INT32_MAX);
-	if (err)
-		return err;
-	s = catalog_snapshot(t->catalog);
+	s = catalog_snapshot_of(t->catalog, INT32_MIN, INT32_MAX, &err);
 	if (!s)
 		return -ENOMEM;
-	err = view_find_id(t->view, s, name, len - 5, &d, &at);
+	if (!err)
+		err = view_find_id(t->view, s, name, len - 5, &d, &at);
 	snapshot_unref(s);
 	if (err)
 		return err;

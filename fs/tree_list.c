@@ -157,18 +157,21 @@ static int list_dates(struct tree *t, uint64_t node, const struct snapshot *s, s
 	return err;
 }
 
-/* What the directory's listing has to wait for. */
-static int wait_for(struct tree *t, uint64_t node)
+/* The snapshot that the directory's listing is made from, and what that has to wait for. */
+static struct snapshot *look(struct tree *t, uint64_t node, int *ret_wait)
 {
 	int32_t first, last;
 	int err;
 
-	if (node_kind(node) == NODE_FIXED || node_kind(node) == NODE_BUCKET)
-		return node == NODE_TRAILFS || node == NODE_BY_ID ? 0 : tree_wait_listing(t);
+	if (node_kind(node) == NODE_FIXED || node_kind(node) == NODE_BUCKET) {
+		*ret_wait = node == NODE_TRAILFS || node == NODE_BY_ID ? 0 : tree_wait_listing(t);
+		return catalog_snapshot(t->catalog);
+	}
 	err = tree_span(t, node, &first, &last);
-	if (err)
-		return err == -ENOENT ? 0 : err;
-	return tree_wait_days(t, first, last);
+	if (!err)
+		return catalog_snapshot_of(t->catalog, first, last, ret_wait);
+	*ret_wait = err == -ENOENT ? 0 : err;
+	return catalog_snapshot(t->catalog);
 }
 
 static int fill(struct tree *t, uint64_t node, struct snapshot *s, struct tree_dir *d)
@@ -203,16 +206,17 @@ int tree_list(struct tree *t, uint64_t node, struct tree_dir **ret)
 {
 	struct tree_dir *d;
 	struct snapshot *s;
-	int err;
+	int err, wait;
 
 	if (!node_is_dir(node))
 		return -ENOTDIR;
 	if (node_has_filter(node) && !view_filter_known(t->view, node_filter(node)))
 		return -ESTALE;
-	err = wait_for(t, node);
-	if (err)
-		return err;
-	s = catalog_snapshot(t->catalog);
+	s = look(t, node, &wait);
+	if (wait) {
+		snapshot_unref(s);
+		return wait;
+	}
 	d = calloc(1, sizeof(*d));
 	err = s && d ? 0 : -ENOMEM;
 	if (d)

@@ -1,10 +1,9 @@
 /*
  * Names to nodes.
  *
- * Whether an answer is still to come is asked before the snapshot is taken: an object that is published in
- * between is then in the snapshot. What is found is true at once, except in a day, where a name may still
- * turn out to be another event's; what is not found is only then known not to be there when nothing is to
- * come.
+ * Whether an answer is still to come is asked of the snapshot that is looked at. What is found is true at
+ * once, except in a day, where a name may still turn out to be another event's; what is not found is only
+ * then known not to be there when nothing is to come.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -92,8 +91,7 @@ static int lookup_value(struct tree *t, uint64_t dir, const char *name, uint64_t
 
 	if (err)
 		return err;
-	wait = tree_wait_days(t, first, last);
-	s = catalog_snapshot(t->catalog);
+	s = catalog_snapshot_of(t->catalog, first, last, &wait);
 	if (!s)
 		return -ENOMEM;
 	err = view_find_value(t->view, s, node_filter(dir), f, name, strlen(name), &v);
@@ -153,8 +151,7 @@ static int lookup_date(struct tree *t, uint64_t dir, const char *name, uint64_t 
 
 	if (!node || !node_days(node, &first, &last) || tree_span(t, node, &from, &until))
 		return -ENOENT;
-	wait = tree_wait_days(t, from, until);
-	s = catalog_snapshot(t->catalog);
+	s = catalog_snapshot_of(t->catalog, from, until, &wait);
 	if (!s)
 		return -ENOMEM;
 	err = view_days(t->view, s, node_filter(dir), &d);
@@ -187,13 +184,11 @@ static int lookup_event(struct tree *t, uint64_t dir, const char *name, uint64_t
 		return err;
 	if (!node_days(dir, &first, &last))
 		return -ESTALE;
-	wait = tree_wait_days(t, from, until);
-	if (wait == -EAGAIN)
-		return wait;
-	s = catalog_snapshot(t->catalog);
+	s = catalog_snapshot_of(t->catalog, from, until, &wait);
 	if (!s)
 		return -ENOMEM;
-	err = view_find(t->view, s, node_filter(dir), first, name, strlen(name), &d, &at);
+	err = wait == -EAGAIN ? wait
+			      : view_find(t->view, s, node_filter(dir), first, name, strlen(name), &d, &at);
 	snapshot_unref(s);
 	if (err)
 		return err == -ENOENT && wait ? wait : err;

@@ -90,8 +90,8 @@ int tree_prefix(struct tree *t, const char *text, size_t len, bool make, uint32_
 struct prefix tree_prefix_at(struct tree *t, uint32_t number);
 bool tree_reserved(const char *name);
 
-/* 0 when the events of the days are all known, -EAGAIN when not yet, or why they cannot be. Ask before taking
- * the snapshot. */
+/* 0 when the events of the days are all known, -EAGAIN when not yet, or why they cannot be. That need not be
+ * true of a snapshot taken before or after: see catalog_snapshot_of(). */
 int tree_wait_days(struct tree *t, int32_t first, int32_t last);
 int tree_wait_listing(struct tree *t);
 /* The days that the events of a node with a filter can be of, for tree_wait_days(); undated ones may be in

@@ -73,12 +73,26 @@ static void stat_rollup(struct tree *t, const struct rollup_is *is, struct stat 
 	ret->st_blocks = (blkcnt_t)((is->size + 511) / 512);
 }
 
+static int find_rollup(struct tree *t, const struct rollup_key *key, struct rollup_is *ret)
+{
+	int32_t first, last;
+	int err = tree_span(t, key->dir, &first, &last);
+
+	if (!err)
+		err = tree_wait_days(t, first, last);
+	/* No event can be there: that much is known at once. */
+	if (err && err != -ENOENT)
+		return err;
+	err = rollup_find(t->options.rollups, key, ret);
+	/* What went wrong is wrong with it, not with its name. */
+	return err == -ENOENT || err == -EBADMSG ? -EIO : err;
+}
+
 int tree_lookup_rollup(struct tree *t, uint64_t dir, const char *name, uint64_t *ret_node, struct stat *ret)
 {
 	enum rollup_what what;
 	struct rollup_key key;
 	struct rollup_is is;
-	int32_t first, last;
 	int err;
 
 	if (!find_what(dir, name, &what))
@@ -88,16 +102,15 @@ int tree_lookup_rollup(struct tree *t, uint64_t dir, const char *name, uint64_t 
 	err = key_of(dir, what, &key);
 	if (err)
 		return err;
-	/* No event can be there: that much is known at once. */
-	err = tree_span(t, dir, &first, &last);
-	if (!err)
-		err = tree_wait_days(t, first, last);
-	if (err && err != -ENOENT)
-		return err;
-	err = rollup_find(t->options.rollups, &key, &is);
-	/* What went wrong is wrong with it, not with its name. */
+	err = find_rollup(t, &key, &is);
+	/* Damage may have been found, and dropped by another call, long before this one, which then nothing
+	 * would wake. What it is told when it asks again was found since. */
+	if (err == -EUCLEAN) {
+		tree_heal(t, err);
+		err = find_rollup(t, &key, &is);
+	}
 	if (err)
-		return err == -ENOENT || err == -EBADMSG ? -EIO : err;
+		return err;
 	*ret_node = node_make(NODE_ROLLUP, is.id);
 	stat_rollup(t, &is, ret);
 	return 0;
@@ -115,14 +128,20 @@ int tree_stat_rollup(struct tree *t, uint64_t node, struct stat *ret)
 
 int tree_read_rollup(struct tree *t, uint64_t node, uint64_t offset, size_t size, struct tree_bytes *ret)
 {
+	struct rollups *r = t->options.rollups;
 	struct tree_bytes b = {0};
 	struct rollup_is is;
-	int err = rollup_read(
-		t->options.rollups, node_rest(node), offset, size, &b.data, &b.n, &b.blob, &b.own);
+	int err = rollup_read(r, node_rest(node), offset, size, &b.data, &b.n, &b.blob, &b.own);
 
+	/* As above. */
+	if (err == -EUCLEAN) {
+		tree_heal(t, err);
+		err = rollup_read(r, node_rest(node), offset, size, &b.data, &b.n, &b.blob, &b.own);
+		err = tree_heal(t, err);
+	}
 	if (!err)
 		*ret = b;
-	else if (err != -EAGAIN && err != -ESTALE && !rollup_stat(t->options.rollups, node_rest(node), &is))
+	else if (err != -EAGAIN && err != -ESTALE && !rollup_stat(r, node_rest(node), &is))
 		log_warning("reading %s at %llu: %s", rollup_name[is.what], (unsigned long long)offset,
 			strerror(-err));
 	return err;

@@ -394,14 +394,19 @@ static struct snapshot *make_snapshot(struct catalog *c)
 	return s;
 }
 
+static struct snapshot *get_snapshot(struct catalog *c)
+{
+	if (!c->snapshot)
+		c->snapshot = make_snapshot(c);
+	return c->snapshot ? snapshot_ref(c->snapshot) : NULL;
+}
+
 struct snapshot *catalog_snapshot(struct catalog *c)
 {
 	struct snapshot *s;
 
 	pthread_mutex_lock(&c->lock);
-	if (!c->snapshot)
-		c->snapshot = make_snapshot(c);
-	s = c->snapshot ? snapshot_ref(c->snapshot) : NULL;
+	s = get_snapshot(c);
 	pthread_mutex_unlock(&c->lock);
 	return s;
 }
@@ -463,12 +468,17 @@ int catalog_locate(struct catalog *c, uint32_t number, struct part **ret, uint32
 	return err;
 }
 
+static bool is_pending(struct catalog *c, int32_t first, int32_t last)
+{
+	return queue_pending(c->logs, first, last < INT32_MAX ? last + 1 : last, true) || !c->listed;
+}
+
 bool catalog_pending(struct catalog *c, int32_t first, int32_t last)
 {
 	bool pending;
 
 	pthread_mutex_lock(&c->lock);
-	pending = queue_pending(c->logs, first, last < INT32_MAX ? last + 1 : last, true) || !c->listed;
+	pending = is_pending(c, first, last);
 	pthread_mutex_unlock(&c->lock);
 	return pending;
 }
@@ -482,16 +492,38 @@ static bool is_unread(const struct entry *e, int32_t first, int32_t last)
 	return e->o.day == KEY_NO_DAY || (e->o.day >= first && (last == INT32_MAX || e->o.day <= last + 1));
 }
 
-int catalog_unread(struct catalog *c, int32_t first, int32_t last)
+static int find_unread(struct catalog *c, int32_t first, int32_t last)
 {
 	int err = 0;
 
-	pthread_mutex_lock(&c->lock);
 	for (uint32_t i = 0; c->counts.failed && i < c->n_entries && !err; i++)
 		if (is_unread(catalog_entry(c, i), first, last))
 			err = catalog_entry(c, i)->error;
+	return err;
+}
+
+int catalog_unread(struct catalog *c, int32_t first, int32_t last)
+{
+	int err;
+
+	pthread_mutex_lock(&c->lock);
+	err = find_unread(c, first, last);
 	pthread_mutex_unlock(&c->lock);
 	return err;
+}
+
+struct snapshot *catalog_snapshot_of(struct catalog *c, int32_t first, int32_t last, int *ret_wait)
+{
+	struct snapshot *s;
+
+	pthread_mutex_lock(&c->lock);
+	if (!c->listed && c->list_error)
+		*ret_wait = c->list_error;
+	else
+		*ret_wait = is_pending(c, first, last) ? -EAGAIN : find_unread(c, first, last);
+	s = get_snapshot(c);
+	pthread_mutex_unlock(&c->lock);
+	return s;
 }
 
 bool catalog_object_pending(struct catalog *c, uint32_t number)

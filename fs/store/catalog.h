@@ -109,6 +109,11 @@ bool catalog_pending(struct catalog *c, int32_t first, int32_t last);
  * read this time and may hold some. 0: nothing of the kind. What is denied is named as a problem and the rest
  * is served; what went away has no events. */
 int catalog_unread(struct catalog *c, int32_t first, int32_t last);
+/* The snapshot together with what can be said of it: *ret_wait is 0 where it has all events of the days,
+ * -EAGAIN (catalog_pending()), or why it can not have them (catalog_list_error(), catalog_unread()). Asked
+ * one after the other these might not be of the same moment: objects come, and those of a damaged segment go
+ * back. NULL: no memory. */
+struct snapshot *catalog_snapshot_of(struct catalog *c, int32_t first, int32_t last, int *ret_wait);
 /* The same as catalog_pending() for one object, and for the first listing alone. */
 bool catalog_object_pending(struct catalog *c, uint32_t number);
 bool catalog_listed(struct catalog *c);

@@ -94,6 +94,34 @@ END
 	same "lines in the log" "$(grep -c 'cache: .*\.seg' "${log_of[$a]}")" "$count" && unmount "$a" && reads_nothing
 }
 
+damage_hashes() { # of all segments: in a section that only those look at who make something of many events
+	"$PYTHON" - "$cache" <<'END'
+import glob, struct, sys
+HASH = 27
+for path in glob.glob(sys.argv[1] + '/*/*.seg'):
+    with open(path, 'r+b') as f:
+        at, size = struct.unpack_from('<II', f.read(40 + 24 * (HASH + 1)), 40 + 24 * HASH)
+        f.seek(at)
+        bad = bytes(c ^ 0x5a for c in f.read(size))
+        f.seek(at)
+        f.write(bad)
+END
+}
+
+heals_at_once() { # heals_at_once FILE...: each is the first to meet the damage, and right before the timeout
+	local file right=$tmp/right
+	rm -rf "$right" && mkdir "$right" && mount_trail "$source" "$a" && wait_ready "$a" || return 1
+	for file; do
+		t cat "$a/$file" >"$right/${file//\//_}" && [ -s "$right/${file//\//_}" ] || return 1
+	done
+	unmount "$a" || return 1
+	for file; do
+		damage_hashes && mount_trail "$source" "$a" --timeout 12 && t cmp "$a/$file" "$right/${file//\//_}" && wait_ready "$a" &&
+			grep -q 'cache: .*\.seg' "${log_of[$a]}" && unmount "$a" || { echo "$file"; return 1; }
+	done
+	reads_nothing
+}
+
 flip() { # the code that changes the byte at an expression
 	echo "at = $1; f.seek(at); c = f.read(1)[0]; f.seek(at); f.write(bytes([c ^ 0x40]))"
 }
@@ -160,6 +188,7 @@ check "a flipped byte at the start" heals "$(flip 0)"
 check "a flipped byte at the end" heals "$(flip 'n - 1')"
 check "a flipped byte in the middle" heals "$(flip 'n // 2')"
 check "a flipped byte somewhere" heals "$(flip '(n * 7) // 11')"
+check "damage that rollups meet first" heals_at_once events/all.jsonl events/all.csv by-user/counts.tsv events/count
 check "cut in half" heals 'f.truncate(n // 2)'
 check "one byte short" heals 'f.truncate(n - 1)'
 check "nothing left of them" heals 'f.truncate(0)'

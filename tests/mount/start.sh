@@ -37,7 +37,7 @@ live() { # live MNT: answers
 end_of() { # end_of MNT [SIGNAL]: unmounts it, or sends its daemon a signal; the daemon ends
 	local pid
 	pid=$(daemon_of "$1") || { echo "no daemon"; return 1; }
-	started+=("$pid")
+	own "$pid"
 	if [ -n "${2:-}" ]; then
 		kill "-$2" "$pid"
 	else
@@ -148,6 +148,14 @@ print_top() {
 	run -p / "$source" >"$tmp/out" && grep -qx README "$tmp/out" && grep -qx by-user "$tmp/out" && grep -qx AWSLogs "$tmp/out"
 }
 
+print_errors() { # of what nothing is known yet: the answer is final
+	local bad=$tmp/hurt/AWSLogs/1/CloudTrail/r/2025/06/17/x.json.gz
+	make_trail hurt --objects 40 --events 40 >/dev/null && mkdir -p "${bad%/*}" && echo junk >"$bad" || return 1
+	t "$TRAILFS" --cache-dir "$tmp/none" -p ERRORS "$tmp/hurt" >"$tmp/out" && same "lines" "$(wc -l <"$tmp/out")" 1 &&
+		grep -q "x.json.gz	..*" "$tmp/out" || return 1
+	rm "$bad" && says "No such file" t "$TRAILFS" --cache-dir "$tmp/none" -p ERRORS "$tmp/hurt"
+}
+
 print_without_cache() {
 	t "$TRAILFS" --cache-dir /proc/none -p events/2025/06/17 "$source" >"$tmp/out" && [ -s "$tmp/out" ]
 }
@@ -242,6 +250,7 @@ check "the first one is still there" live "$mnt"
 check "it ends" unmount "$mnt"
 check "-p of files and folders" print_file
 check "-p of the top" print_top
+check "-p of ERRORS" print_errors
 check "-p without a cache" print_without_cache
 check "-p into a closed pipe" print_into_closed_pipe
 check "-p of what is not there" fails 1 "by-user/nobody" -p by-user/nobody "$source"

@@ -407,6 +407,56 @@ static void a_damaged_segment_is_read_again(void **state)
 	catalog_free(c);
 }
 
+/* What is said of a snapshot, and how many parts it has. */
+static void check_look(struct catalog *c, int32_t first, int32_t last, int wait, size_t parts)
+{
+	int found = 1;
+	struct snapshot *s = catalog_snapshot_of(c, first, last, &found);
+
+	assert_non_null(s);
+	assert_int_equal(found, wait);
+	assert_int_equal(s->n, parts);
+	snapshot_unref(s);
+}
+
+static void a_snapshot_knows_what_it_lacks(void **state)
+{
+	const int32_t day = key_day(LOGS "2025/06/20/b.json.gz");
+	struct catalog *c = make(NULL);
+	struct names gone = {0};
+	struct snapshot *s;
+	const char *reason;
+	struct batch b;
+
+	(void)state;
+	check_look(c, INT32_MIN, INT32_MAX, -EAGAIN, 0);
+	assert_int_equal(catalog_list_begin(c, SOURCE_ALL_DAYS, INT64_MAX), 0);
+	assert_int_equal(catalog_list_end(c, -EACCES, &(uint32_t){0}), 0);
+	check_look(c, INT32_MIN, INT32_MAX, -EACCES, 0);
+	LIST(c, LOGS "2025/06/10/a.json.gz", LOGS "2025/06/20/b.json.gz");
+	assert_true(catalog_take(c, 1, 1, &b));
+	assert_int_equal(b.day, day);
+	check_look(c, day, day, -EAGAIN, 0);
+	assert_int_equal(catalog_publish(c, &b, bad_batch(&b), "bad"), 0);
+	free(b.object);
+	check_look(c, day, day, 0, 1);
+	check_look(c, day - 10, day, -EAGAIN, 1);
+	s = catalog_snapshot(c);
+	segment_check(s->part[0]->seg, &reason);
+	snapshot_unref(s);
+	assert_false(catalog_pending(c, day, day)); /* and a moment later it is not so any more */
+	catalog_distrust(c, note, &gone);
+	check_look(c, day, day, -EAGAIN, 0);
+	assert_true(catalog_take(c, 1, 1, &b));
+	assert_int_equal(b.day, day);
+	catalog_fail(c, b.object[0], -EIO, "broken", 0);
+	assert_int_equal(catalog_publish(c, &b, NULL, ""), 0);
+	free(b.object);
+	check_look(c, day, day, -EIO, 0);
+	check_look(c, day + 1, INT32_MAX, 0, 0);
+	catalog_free(c);
+}
+
 static void a_good_copy_takes_its_place(void **state)
 {
 	struct catalog *c = make(NULL);
@@ -525,6 +575,7 @@ int main(void)
 		cmocka_unit_test(a_returned_batch_waits_until_its_time),
 		cmocka_unit_test(damage_is_a_problem),
 		cmocka_unit_test(a_damaged_segment_is_read_again),
+		cmocka_unit_test(a_snapshot_knows_what_it_lacks),
 		cmocka_unit_test(a_good_copy_takes_its_place),
 		cmocka_unit_test(a_changed_object_is_another),
 		cmocka_unit_test(what_changes_while_it_is_read_is_read_again),

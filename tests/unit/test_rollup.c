@@ -16,6 +16,7 @@
 #include "fs/log.h"
 #include "fs/rollup.h"
 #include "fs/store/follow.h"
+#include "fs/store/segment_map.h"
 #include "render/csv.h"
 #include "tests/unit/folder.h"
 
@@ -626,6 +627,78 @@ static void what_cannot_be_read(void **state)
 	end(&w);
 }
 
+/* What a segment says may be forged with a right checksum: no record is larger than its text. */
+static void a_record_larger_than_its_text(void **state)
+{
+	struct world w;
+	struct rollup_is is;
+	struct snapshot *s;
+	struct segment *seg;
+	char out[4096];
+
+	(void)state;
+	begin(&w);
+	write_events(&w, "a.jsonl", DAY0, 1, 40);
+	start(&w);
+	s = catalog_snapshot(w.catalog);
+	assert_int_equal(s->n, 1);
+	seg = s->part[0]->seg;
+	seg->minified = (struct column){.base = segment_row_length(seg, 0) + 1};
+	assert_int_equal(segment_row_minified(seg, 0), UINT32_MAX);
+	snapshot_unref(s);
+	assert_int_equal(find(&w, key_of(ROLLUP_JSONL), &is), 0);
+	assert_int_equal(is.size, (uint64_t)UINT32_MAX + 1);
+	assert_int_equal(read_at(&w, is.id, 0, sizeof(out), out), -EIO);
+	assert_int_equal(find(&w, key_of(ROLLUP_CSV), &is), -EIO);
+	end(&w);
+}
+
+/* As if its bytes were found not to be what was written. */
+static void damage(struct world *w)
+{
+	struct snapshot *s = catalog_snapshot(w->catalog);
+
+	for (size_t i = 0; i < s->n; i++) {
+		struct segment *seg = s->part[i]->seg;
+
+		atomic_fetch_or(&seg->bad, GROUP_ROWS);
+		atomic_fetch_and(&seg->good, ~GROUP_ROWS);
+	}
+	snapshot_unref(s);
+}
+
+static void dropped(void *arg, const char *name)
+{
+	(void)name;
+	++*(unsigned *)arg;
+}
+
+/* Whoever is told has the damage mended; it is not told again, and nothing is made of what is left meanwhile.
+ */
+static void damage_is_told_once(void **state)
+{
+	static const enum rollup_what kinds[] = {ROLLUP_JSONL, ROLLUP_CSV, ROLLUP_COUNT, ROLLUP_COUNTS};
+	struct rollup_is is;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		struct rollup_key key = key_of(kinds[i]);
+		unsigned n = 0;
+		struct world w;
+
+		make_few(&w);
+		damage(&w);
+		assert_int_equal(find(&w, key, &is), -EUCLEAN);
+		catalog_distrust(w.catalog, dropped, &n);
+		assert_true(n > 0);
+		if (key.what == ROLLUP_COUNTS)
+			assert_int_equal(find(&w, key, &is), 0);
+		else
+			check_rollup(&w, key, NULL);
+		end(&w);
+	}
+}
+
 struct crowd {
 	struct world *w;
 	const struct buf *want;
@@ -728,6 +801,8 @@ int main(void)
 		cmocka_unit_test(versions_stay),
 		cmocka_unit_test(what_is_forgotten),
 		cmocka_unit_test(what_cannot_be_read),
+		cmocka_unit_test(a_record_larger_than_its_text),
+		cmocka_unit_test(damage_is_told_once),
 		cmocka_unit_test(many_at_once),
 		cmocka_unit_test(more_than_is_held),
 		cmocka_unit_test(after_the_end),
