@@ -272,6 +272,7 @@ void catalog_free(struct catalog *c)
 	if (!c)
 		return;
 	snapshot_unref(c->snapshot);
+	snapshot_unref(c->first);
 	keys_unref(c->keys);
 	news_free(c->news);
 	for (uint32_t i = 0; i < c->n_slots; i++) {
@@ -394,6 +395,11 @@ static struct snapshot *make_snapshot(struct catalog *c)
 	return s;
 }
 
+static bool is_complete(const struct catalog *c)
+{
+	return c->listed && queue_empty(c->logs) && queue_empty(c->others);
+}
+
 static struct snapshot *get_snapshot(struct catalog *c)
 {
 	if (!c->snapshot)
@@ -409,6 +415,33 @@ struct snapshot *catalog_snapshot(struct catalog *c)
 	s = get_snapshot(c);
 	pthread_mutex_unlock(&c->lock);
 	return s;
+}
+
+int catalog_settled(struct catalog *c, struct snapshot **ret)
+{
+	struct snapshot *s = NULL;
+	int err = -EAGAIN;
+
+	pthread_mutex_lock(&c->lock);
+	if (c->first) {
+		s = c->first;
+		c->first = NULL;
+		err = 0;
+	} else if (is_complete(c) && !c->is_listing) {
+		s = get_snapshot(c);
+		err = s ? 0 : -ENOMEM;
+	}
+	c->first_taken |= !err;
+	pthread_mutex_unlock(&c->lock);
+	if (!err)
+		*ret = s;
+	return err;
+}
+
+void catalog_keep_first(struct catalog *c)
+{
+	if (!c->first && !c->first_taken && is_complete(c))
+		c->first = get_snapshot(c);
 }
 
 /* ---- questions ---- */
@@ -644,7 +677,7 @@ struct catalog_counts catalog_counts(struct catalog *c)
 	counts = c->counts;
 	counts.problems += c->n_problems;
 	counts.listed = c->listed;
-	counts.complete = c->listed && queue_empty(c->logs) && queue_empty(c->others);
+	counts.complete = is_complete(c);
 	for (uint32_t i = 0; i < c->n_slots; i++) {
 		if (!c->slot[i].seg || !c->slot[i].live)
 			continue;

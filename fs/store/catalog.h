@@ -84,6 +84,9 @@ struct snapshot {
 	struct part *part[]; /* those with at least one live object */
 };
 struct snapshot *catalog_snapshot(struct catalog *c); /* ref'd: snapshot_unref() it */
+/* The same, of a moment at which a refresh has ended: nothing waits and no listing is under way. The first
+ * call gives the first such moment, however late it comes. 0; -EAGAIN: it is no such moment; -ENOMEM. */
+int catalog_settled(struct catalog *c, struct snapshot **ret);
 struct snapshot *snapshot_ref(struct snapshot *s);
 void snapshot_unref(struct snapshot *s);
 

@@ -33,7 +33,9 @@ void catalog_drop(struct catalog *c, struct entry *e)
 int catalog_list_begin(struct catalog *c, int32_t day, int64_t now)
 {
 	pthread_mutex_lock(&c->lock);
+	catalog_keep_first(c);
 	c->listing++;
+	c->is_listing = true;
 	c->list_day = day;
 	c->list_now = now;
 	catalog_free_problems(c->new_problem, c->n_new_problems);
@@ -146,6 +148,7 @@ int catalog_list_end(struct catalog *c, int error, uint32_t *ret_new)
 	if (!error)
 		end_well(c);
 	c->list_error = error;
+	c->is_listing = false;
 	if (c->keys_changed)
 		catalog_dirty(c);
 	*ret_new = (uint32_t)c->counts.waiting;

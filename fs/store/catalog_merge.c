@@ -196,6 +196,9 @@ int catalog_replace(struct catalog *c, struct part *const *old, size_t n, struct
 	for (size_t i = 0; i < n && !err; i++)
 		if (old[i]->name[0])
 			dropped(arg, old[i]->name);
+	/* Whoever holds a snapshot is to let the old segments go. */
+	if (!err && c->changed)
+		c->changed(c->changed_arg);
 	return err;
 }
 

@@ -75,11 +75,14 @@ struct catalog {
 
 	struct keys *keys;
 	struct snapshot *snapshot; /* NULL: to be made */
+	struct snapshot *first;    /* the first settled one, while nobody has taken it */
+	bool first_taken;
 	uint64_t generation;
 
 	uint32_t listing; /* its number; 0: none yet */
 	int32_t list_day;
-	int64_t list_now;    /* when the one under way began */
+	int64_t list_now; /* when the one under way began */
+	bool is_listing;
 	uint32_t listed_all; /* the last listing of all days that ended well */
 	bool listed;
 	int list_error;
@@ -123,6 +126,8 @@ void catalog_clear_slot(struct catalog *c, uint32_t slot);
 bool catalog_same(const struct source_object *o, const struct segment_object *s);
 /* The snapshot is out of date. */
 void catalog_dirty(struct catalog *c);
+/* A listing begins: what was complete before it is kept for catalog_settled(). */
+void catalog_keep_first(struct catalog *c);
 /* Brings a slot's part up to date. -ENOMEM. */
 int catalog_refresh_part(struct slot *s);
 void catalog_free_problems(struct problem *p, size_t n);
