@@ -3,9 +3,9 @@
  *
  *   source ◀── follow ──▶ catalog ◀── days, view ◀── tree ◀── mount | print
  *     ▲                                               │
- *     └── reader ◀── rollups ◀────────────────────────┘
+ *     └── reader ◀── rollups, live ◀──────────────────┘
  *
- * What changes below (the callbacks of catalog, reader and rollups) wakes what waits above: woken().
+ * What changes below (the callbacks of catalog, reader, rollups and live) wakes what waits above: woken().
  */
 #include <errno.h>
 #include <pthread.h>
@@ -22,6 +22,7 @@
 
 #include "fs/config.h"
 #include "fs/daemon.h"
+#include "fs/live.h"
 #include "fs/log.h"
 #include "fs/mount.h"
 #include "fs/mountpoint.h"
@@ -56,6 +57,7 @@ struct app {
 	struct follow *follow;
 	struct reader *reader;
 	struct rollups *rollups;
+	struct live *live;
 	struct tree *tree;
 	struct mount *mount; /* or print */
 	struct print *print;
@@ -115,6 +117,8 @@ static void woken(void *arg)
 	struct app *a = arg;
 	if (a->mount != NULL)
 		mount_wake(a->mount);
+	if (a->live != NULL)
+		live_wake(a->live);
 	if (a->print != NULL)
 		print_wake(a->print);
 	pthread_mutex_lock(&a->lock);
@@ -251,6 +255,8 @@ static int open_stack(struct app *a, char error[TEXT_MAX])
 		ret = -ENOMEM;
 	if (ret == 0)
 		ret = rollups_new(a->catalog, a->days, a->view, a->reader, woken, a, &a->rollups);
+	if (ret == 0)
+		ret = live_new(a->catalog, a->days, a->reader, a->cache, LIVE_KEPT, woken, a, &a->live);
 	if (ret < 0)
 		snprintf(error, TEXT_MAX, "cannot start: %s", strerror(-ret));
 	return ret;
@@ -268,6 +274,7 @@ static int open_tree(struct app *a, char error[TEXT_MAX])
 		.packs = a->packs,
 		.bucket = c->bucket != NULL ? a->source : NULL,
 		.rollups = a->rollups,
+		.live = a->live,
 		.metrics = a->mount != NULL ? mount_metrics : NULL,
 		.metrics_arg = a->mount,
 	};
@@ -282,7 +289,9 @@ static int start_stack(struct app *a, char error[TEXT_MAX])
 	log_in_front(a->config);
 	reader_start(a->reader);
 	rollups_start(a->rollups);
-	int ret = follow_start(a->follow);
+	int ret = a->mount != NULL ? live_start(a->live) : 0;
+	if (ret == 0)
+		ret = follow_start(a->follow);
 	if (ret < 0)
 		snprintf(error, TEXT_MAX, "cannot start a thread: %s", strerror(-ret));
 	return ret;
@@ -297,11 +306,14 @@ static void close_stack(struct app *a)
 		reader_stop(a->reader);
 	if (a->rollups != NULL)
 		rollups_stop(a->rollups);
+	if (a->live != NULL)
+		live_stop(a->live);
 	mount_free(a->mount);
 	last_resort.mountpoint = NULL;
 	print_free(a->print);
 	tree_free(a->tree);
 	rollups_free(a->rollups);
+	live_free(a->live);
 	reader_free(a->reader);
 	follow_free(a->follow);
 	view_free(a->view);

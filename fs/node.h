@@ -40,7 +40,8 @@ enum node_fixed {
 	NODE_TRAILFS,
 	NODE_STATUS,
 	NODE_METRICS,
-	NODE_BY_ID
+	NODE_BY_ID,
+	NODE_LIVE
 };
 
 #define NODE_ORDINAL_BITS 28

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <xxhash.h>
 
+#include "fs/live.h"
 #include "fs/log.h"
 #include "fs/store/cache.h"
 #include "fs/tree_private.h"
@@ -284,8 +285,16 @@ int tree_stat_fixed(struct tree *t, uint64_t node, struct stat *ret)
 {
 	size_t len;
 	int64_t mtime;
-	int err = tree_text_stat(t, node, &len, &mtime);
+	int err = 0;
 
+	if (node == NODE_LIVE) {
+		struct live_is is = live_stat(t->options.live);
+
+		len = is.size;
+		mtime = is.grown;
+	} else {
+		err = tree_text_stat(t, node, &len, &mtime);
+	}
 	if (!err)
 		stat_common(t, node | TREE_INO_HASHED, S_IFREG | t->options.file_mode, len, mtime, ret);
 	return err;

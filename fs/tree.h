@@ -25,6 +25,7 @@ struct tree;
 struct packs;
 struct source;
 struct rollups;
+struct live;
 
 struct tree_options {
 	uid_t uid;
@@ -34,6 +35,7 @@ struct tree_options {
 	struct packs *packs;   /* for status; may be NULL */
 	struct source *bucket; /* what it was asked is in status; NULL: not a bucket */
 	struct rollups *rollups;
+	struct live *live;
 	/* Further lines for .trailfs/status and metrics, from the mount (requests and such); may be NULL. */
 	void (*metrics)(void *arg,
 		void (*put)(
@@ -57,7 +59,7 @@ enum tree_keep {
 	TREE_KEEP_FOREVER, /* events, log objects: what is stale is named in tree_news() */
 	TREE_KEEP_NODE,    /* rollups: the node, but its name for a second */
 	TREE_KEEP_SHORT,   /* directories: a second */
-	TREE_KEEP_NOT,     /* ERRORS, .trailfs/... */
+	TREE_KEEP_NOT,     /* ERRORS, .trailfs/..., live.jsonl */
 };
 enum tree_keep tree_keep(uint64_t node);
 /* Whether names in a directory may stop being true with no news of it: then the kernel may keep none for

@@ -1,16 +1,18 @@
 /*
  * Names that are reachable and never listed: by-FACET and @RANGE in every directory that holds events or
- * their date folders, and by-id/EVENTID.json. So grep -r, find and backups meet an event once a listed view,
- * and not once for each way of asking.
+ * their date folders, by-id/EVENTID.json and live.jsonl. So grep -r, find and backups meet an event once a
+ * listed view, and not once for each way of asking.
  *
  * In a year, a month or a day the date becomes a range of the filter. Below events/ too the filter gets a
  * term, which leaves all: events/by-user and by-user are two directories.
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "fs/live.h"
 #include "fs/tree_private.h"
 
 #define DATE_MAX 32
@@ -105,5 +107,19 @@ int tree_lookup_id(struct tree *t, const char *name, uint64_t *ret_node, struct 
 	tree_stat_event(t, d->slice[at.slice].part, at.row, d->day, ret);
 	*ret_node = tree_node_of(d, at);
 	day_unref(d);
+	return 0;
+}
+
+int tree_read_live(struct tree *t, uint64_t offset, size_t size, struct tree_bytes *ret)
+{
+	char *out = malloc(size ? size : 1);
+	size_t n;
+	int err = out ? live_read(t->options.live, offset, size, out, &n) : -ENOMEM;
+
+	if (err) {
+		free(out);
+		return err;
+	}
+	*ret = (struct tree_bytes){.data = out, .n = n, .own = out};
 	return 0;
 }

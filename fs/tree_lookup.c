@@ -14,8 +14,8 @@
 static const struct {
 	const char *name;
 	uint64_t node;
-} fixed[] = {
-	{"README", NODE_README}, {"ERRORS", NODE_ERRORS}, {".trailfs", NODE_TRAILFS}, {"by-id", NODE_BY_ID}};
+} fixed[] = {{"README", NODE_README}, {"ERRORS", NODE_ERRORS}, {".trailfs", NODE_TRAILFS},
+	{"by-id", NODE_BY_ID}, {"live.jsonl", NODE_LIVE}};
 
 bool tree_reserved(const char *name)
 {

@@ -111,6 +111,9 @@ int tree_read_rollup(struct tree *t, uint64_t node, uint64_t offset, size_t size
  * -EAGAIN is given: its objects are read again. */
 int tree_heal(struct tree *t, int err);
 
+/* What has come: fs/live.h. */
+int tree_read_live(struct tree *t, uint64_t offset, size_t size, struct tree_bytes *ret);
+
 /* tree_text.c: the bytes of a fixed file, made anew when it is due; *ret is a copy, yours. */
 int tree_text_stat(struct tree *t, uint64_t node, size_t *ret_len, int64_t *ret_mtime);
 int tree_text_read(struct tree *t, uint64_t node, uint64_t offset, size_t size, struct tree_bytes *ret);

@@ -212,6 +212,8 @@ int tree_read(struct tree *t, uint64_t node, uint64_t offset, size_t size, struc
 
 	switch (node_kind(node)) {
 	case NODE_FIXED:
+		if (node == NODE_LIVE)
+			return tree_read_live(t, offset, size, ret);
 		return node_is_dir(node) ? -EISDIR : tree_text_read(t, node, offset, size, ret);
 	case NODE_EVENT:
 		err = read_event(t, node, offset, size, ret);

@@ -35,6 +35,7 @@ static const char readme_text[] =
 	"and here by-id/EVENTID.json. And, not listed either, all events below a directory in one file:\n"
 	"    all.jsonl  all.json  all.csv  count       in by-VIEW: counts.tsv, most first\n"
 	"and report.html, a page about them for a browser\n"
+	"and here live.jsonl: what comes from now on. Follow it with tail -F live.jsonl\n"
 	"\n"
 	"Try:\n"
 	"    ls by-user\n"

@@ -22,7 +22,7 @@ from objects import LOG, Damage, Source, may_be_log, parse_key
 from rawjson import minify, pretty, tokens_of
 from records import read_records
 
-RESERVED = frozenset(('README', 'ERRORS', 'events', 'by-id', '.trailfs')) | frozenset(VIEWS)
+RESERVED = frozenset(('README', 'ERRORS', 'events', 'by-id', 'live.jsonl', '.trailfs')) | frozenset(VIEWS)
 DAY_SECONDS = 86400
 
 
