@@ -2,8 +2,8 @@
  * The kernel's calls.
  *
  * open answers ENOSYS: from then on the kernel opens and closes files without a word to us and keeps their
- * pages. forget has nothing to forget: node ids are computed. Calls that are not here (access, getxattr,
- * flush, lseek...) libfuse answers with ENOSYS, once; whatever writes is refused by the kernel, the mount
+ * pages. forget has nothing to forget: node ids are computed. Calls that are not here (access, flush,
+ * lseek...) libfuse answers with ENOSYS, once; whatever writes is refused by the kernel, the mount
  * being read-only.
  */
 #include "fs/calls.h"
@@ -41,6 +41,8 @@ const char *const calls_count_label[COUNTS] = {
 	[COUNT_READDIRPLUS] = "op=\"readdirplus\"",
 	[COUNT_READ] = "op=\"read\"",
 	[COUNT_STATFS] = "op=\"statfs\"",
+	[COUNT_GETXATTR] = "op=\"getxattr\"",
+	[COUNT_LISTXATTR] = "op=\"listxattr\"",
 };
 
 /* Our errors to the kernel's: the only place. */
@@ -389,6 +391,26 @@ static int ask_read(struct calls *c, const struct call *call)
 	return 0;
 }
 
+static int ask_xattr(struct calls *c, const struct call *call)
+{
+	char *data = NULL;
+	size_t n;
+	int ret = call->name != NULL ? tree_xattr(c->tree, call->node, call->name, &data, &n)
+				     : tree_xattr_names(c->tree, call->node, &data, &n);
+	if (ret == -EAGAIN)
+		return ret;
+	if (ret == 0 && call->size != 0 && call->size < n)
+		ret = -ERANGE;
+	if (ret < 0)
+		fuse_reply_err(call->req, kernel_error(ret));
+	else if (call->size == 0)
+		fuse_reply_xattr(call->req, n);
+	else
+		fuse_reply_buf(call->req, data, n);
+	free(data);
+	return 0;
+}
+
 static int ask(void *arg, const struct call *call)
 {
 	struct calls *c = arg;
@@ -401,6 +423,8 @@ static int ask(void *arg, const struct call *call)
 		return ask_opendir(c, call);
 	case CALL_READDIR:
 		return ask_readdir(c, call);
+	case CALL_XATTR:
+		return ask_xattr(c, call);
 	case CALL_READ:
 		break;
 	}
@@ -441,6 +465,23 @@ static void do_getattr(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *f
 	(void)fi;
 	struct call call = {.req = req, .op = CALL_GETATTR, .node = node};
 	ask_or_park(begin(req, COUNT_GETATTR), &call);
+}
+
+/* The kernel asks for a name that nobody has once a file: ACLs, capabilities (fs/tree_xattr.c). */
+static void do_getxattr(fuse_req_t req, fuse_ino_t node, const char *name, size_t size)
+{
+	struct calls *c = begin(req, COUNT_GETXATTR);
+	struct call call = {.req = req, .op = CALL_XATTR, .node = node, .name = name, .size = size};
+	if (tree_xattr_known(name))
+		ask_or_park(c, &call);
+	else
+		fuse_reply_err(req, EOPNOTSUPP);
+}
+
+static void do_listxattr(fuse_req_t req, fuse_ino_t node, size_t size)
+{
+	struct call call = {.req = req, .op = CALL_XATTR, .node = node, .size = size};
+	ask_or_park(begin(req, COUNT_LISTXATTR), &call);
 }
 
 static void do_opendir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
@@ -560,4 +601,6 @@ const struct fuse_lowlevel_ops calls_ops = {
 	.readdirplus = do_readdirplus,
 	.releasedir = do_releasedir,
 	.statfs = do_statfs,
+	.getxattr = do_getxattr,
+	.listxattr = do_listxattr,
 };

@@ -19,6 +19,8 @@ enum calls_count {
 	COUNT_READDIRPLUS,
 	COUNT_READ,
 	COUNT_STATFS,
+	COUNT_GETXATTR,
+	COUNT_LISTXATTR,
 	COUNTS
 };
 extern const char *const calls_count_label[COUNTS];

@@ -21,7 +21,8 @@ enum call_op {
 	CALL_GETATTR,
 	CALL_OPENDIR,
 	CALL_READDIR,
-	CALL_READ
+	CALL_READ,
+	CALL_XATTR
 };
 
 /* What was asked, enough to ask it again. */
@@ -29,10 +30,10 @@ struct call {
 	fuse_req_t req;
 	enum call_op op;
 	uint64_t node;
-	const char *name; /* CALL_LOOKUP */
+	const char *name; /* CALL_LOOKUP; CALL_XATTR, NULL: which there are */
 	uint64_t offset;  /* CALL_READ, CALL_READDIR */
-	size_t size;
-	uint64_t handle; /* CALL_READDIR, and whether with attributes */
+	size_t size;      /* and CALL_XATTR; 0: how many bytes it is */
+	uint64_t handle;  /* CALL_READDIR, and whether with attributes */
 	bool plus;
 };
 

@@ -106,6 +106,13 @@ void tree_bytes_clear(struct tree_bytes *b);
 /* Starts fetching what a later tree_read() of the node needs. */
 void tree_prefetch(struct tree *t, uint64_t node);
 
+/* Extended attributes: user.trailfs.key, .offset, .eventid. *ret is *ret_n bytes, yours: free(). -ENODATA:
+ * the node has none of that name; -EOPNOTSUPP: no node has (tree_xattr_known()). The names are each
+ * terminated. */
+bool tree_xattr_known(const char *name);
+int tree_xattr(struct tree *t, uint64_t node, const char *name, char **ret, size_t *ret_n);
+int tree_xattr_names(struct tree *t, uint64_t node, char **ret, size_t *ret_n);
+
 /* What the kernel must drop: entry != NULL: the name `entry` in directory `parent`; else node's attributes
  * and pages. Called for everything that became stale since the last call; from one thread. */
 void tree_news(struct tree *t, void (*drop)(void *arg, uint64_t parent, const char *entry, uint64_t node),

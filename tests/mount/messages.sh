@@ -63,6 +63,18 @@ attributes() {
 	counted ls -lR "$mnt/events" && at_most readdirplus 20 && at_most lookup 60 && at_most getattr 60
 }
 
+xattrs_not_asked() { # by those who look at every file
+	local command
+	for command in "ls -lR" "ls -lR --color=always" "find" "grep -r no-event-holds-this" "du" "tar cf $tmp/copy.tar" "rsync -a --dry-run"; do
+		# shellcheck disable=SC2086
+		case $command in
+		find*) counted find "$mnt/events" -ls ;;
+		rsync*) command -v rsync >/dev/null || continue && counted $command "$mnt/events" "$tmp/copy" ;;
+		*) counted $command "$mnt/events" ;;
+		esac && at_most getxattr 10 && at_most listxattr 10 || { echo "by $command"; return 1; }
+	done
+}
+
 other_view() { # the same nodes under other names: their contents are there
 	counted grep -r no-event-holds-this "$mnt/by-user" && at_most read $((files / 5))
 }
@@ -95,6 +107,7 @@ check "grep -r, first pass" first_pass
 check "grep -r, second pass" second_pass
 check "find -type f" names_alone
 check "ls -lR" attributes
+check "extended attributes are not asked for" xattrs_not_asked
 check "grep -r in another view" other_view
 if is_root; then
 	check "ls -lR when the kernel has forgotten" forgotten
