@@ -36,8 +36,9 @@ struct slot {
 	struct version *current; /* one of them, or NULL */
 	uint64_t generation;     /* of the snapshot that current is known to be true for */
 	int64_t made_at, late_until;
-	bool provisional; /* what was made then */
-	bool making;      /* a job is in the queue or running */
+	uint64_t late_generation; /* what there was when current was done: nothing later is late */
+	bool provisional;         /* what was made then */
+	bool making;              /* a job is in the queue or running */
 	TAILQ_ENTRY(slot) in_measuring;
 	struct plan *measuring;
 	size_t next, left; /* the next chunk to be measured; those in the queue or running */

@@ -188,6 +188,7 @@ static void adopt(struct rollups *r, struct slot *s, struct plan *plan)
 	s->made_at = rollup_now();
 	s->provisional = plan->provisional;
 	s->late_until = now && now->generation != s->generation ? s->made_at + LATE : 0;
+	s->late_generation = now ? now->generation : 0;
 	s->error = 0;
 	set_plan(r, v, plan);
 	snapshot_unref(now);
@@ -268,7 +269,7 @@ static bool is_current(const struct slot *s, uint64_t generation)
 
 	if ((s->moves || s->provisional) && now - s->made_at > ROLLUP_SECOND)
 		return false;
-	return s->generation == generation || now < s->late_until;
+	return s->generation == generation || (s->late_generation == generation && now < s->late_until);
 }
 
 /* Why the last attempt failed, where that is still to be told. Damage of the index is told to one, who has it

@@ -688,7 +688,13 @@ static void damage_is_told_once(void **state)
 
 		make_few(&w);
 		damage(&w);
-		assert_int_equal(find(&w, key, &is), -EUCLEAN);
+		/* Who merges may meet it first. */
+		for (int err = find(&w, key, &is); err != -EUCLEAN; err = find(&w, key, &is)) {
+			assert_int_equal(err, 0);
+			end(&w);
+			make_few(&w);
+			damage(&w);
+		}
 		catalog_distrust(w.catalog, dropped, &n);
 		assert_true(n > 0);
 		if (key.what == ROLLUP_COUNTS)
