@@ -20,6 +20,11 @@
 #define MANY        1000 /* directories, whose attributes are good for a second: see attributes_wanted() */
 #define SHORT_PIECE 4096 /* bytes */
 
+/* An offset in a directory is a position, and above it the number of the listing: in what the kernel keeps,
+ * pieces of two listings then never follow each other. */
+#define POSITION_BITS 40
+#define SERIAL_BITS   22
+
 /* An open directory. Who reads it from its beginning once more is shown what it is by then (POSIX,
  * rewinddir). The kernel lets go of it when no call on it is under way. */
 struct handle {
@@ -27,6 +32,7 @@ struct handle {
 	struct tree_dir *dir;
 	bool begun;
 	bool cached;    /* the kernel keeps the names that it is given */
+	bool kept;      /* and may have given some that it had before */
 	uint64_t since; /* told_now() when dir was made */
 	uint64_t given; /* it has been given with attributes from its beginning up to here */
 	bool plain;     /* some of it has been given without */
@@ -167,10 +173,16 @@ static int ask_opendir(struct calls *c, const struct call *call)
 	struct fuse_file_info fi = {.fh = (uintptr_t)h,
 		.cache_readdir = h->cached,
 		.keep_cache = h->cached && told_holds(c->told, call->node, serial)};
+	h->kept = fi.keep_cache;
 	/* Interrupted in the last moment: there will be no releasedir. */
 	if (fuse_reply_open(call->req, &fi) == -ENOENT)
 		handle_free(c, call->node, h);
 	return 0;
+}
+
+static uint64_t position_of(const struct call *call)
+{
+	return call->offset & (((uint64_t)1 << POSITION_BITS) - 1);
 }
 
 /* A buffer of directory entries being filled. */
@@ -179,7 +191,8 @@ struct filling {
 	char *buf;
 	size_t size, used;
 	bool plus;
-	bool moves; /* the directory */
+	bool moves;    /* the directory */
+	uint64_t from; /* what offsets have above the position */
 };
 
 /* Adds one; its `next` is the offset at which the listing goes on after it. false: no room left. */
@@ -187,6 +200,7 @@ static bool add(struct filling *f, const char *name, const struct fuse_entry_par
 {
 	char *at = f->buf + f->used;
 	size_t left = f->size - f->used;
+	next |= (off_t)f->from;
 	size_t n = f->plus ? fuse_add_direntry_plus(f->req, at, left, name, e, next)
 			   : fuse_add_direntry(f->req, at, left, name, &e->attr, next);
 	if (n > left)
@@ -229,13 +243,13 @@ static int add_position(
 	return add(f, entry.name, &e, (off_t)i + DOTS + 1);
 }
 
-/* The listing goes to the kernel from call->offset up to `end`, dots included. */
+/* The listing goes to the kernel from the call's position up to `end`, dots included. */
 static void given(struct calls *c, const struct call *call, const struct tree_dir *dir, uint64_t end)
 {
 	struct handle *h = (struct handle *)(uintptr_t)call->handle;
 	uint64_t serial = tree_dir_serial(dir);
 	pthread_mutex_lock(&h->lock);
-	bool goes_on = call->plus && h->cached && h->dir == dir && call->offset <= h->given;
+	bool goes_on = call->plus && h->cached && h->dir == dir && position_of(call) <= h->given;
 	if (goes_on && h->given < end)
 		h->given = end;
 	bool whole = goes_on && h->given == tree_dir_count(dir) + DOTS;
@@ -281,9 +295,10 @@ static void list(struct calls *c, const struct call *call, const struct tree_dir
 		.buf = malloc(call->size),
 		.size = call->size,
 		.plus = call->plus,
-		.moves = tree_moves(c->tree, call->node)};
+		.moves = tree_moves(c->tree, call->node),
+		.from = (tree_dir_serial(dir) & ((1u << SERIAL_BITS) - 1)) << POSITION_BITS};
 	bool attributes = call->plus && attributes_wanted(c, call, dir, &f.size);
-	off_t at = (off_t)call->offset;
+	off_t at = (off_t)position_of(call);
 	int ret = 1;
 	if (f.buf == NULL) {
 		fuse_reply_err(call->req, ENOMEM);
@@ -303,19 +318,6 @@ static void list(struct calls *c, const struct call *call, const struct tree_dir
 	free(f.buf);
 }
 
-/* Whether a handle that is at its beginning once more may go over to a new listing. Where the kernel keeps
- * the names, only if it has those of the old one whole and then asks all the same, that is, when it has
- * dropped them; and if no other handle goes on adding to them. */
-static bool may_change(struct calls *c, const struct call *call, const struct tree_dir *again)
-{
-	struct handle *h = (struct handle *)(uintptr_t)call->handle;
-	pthread_mutex_lock(&h->lock);
-	bool differs = !h->cached || tree_dir_serial(again) != tree_dir_serial(h->dir);
-	bool whole = h->given == tree_dir_count(h->dir) + DOTS;
-	pthread_mutex_unlock(&h->lock);
-	return differs && (!h->cached || (whole && told_change(c->told, call->node, tree_dir_serial(again))));
-}
-
 /* Lists the directory anew for a handle. */
 static int list_again(struct calls *c, const struct call *call)
 {
@@ -325,17 +327,14 @@ static int list_again(struct calls *c, const struct call *call)
 	int err = tree_list(c->tree, call->node, &dir);
 	if (err < 0)
 		return err;
-	if (may_change(c, call, dir)) {
-		push_listed(c->push, call->node, dir);
-		pthread_mutex_lock(&h->lock);
-		struct tree_dir *old = h->dir;
-		h->dir = dir;
-		h->since = since;
-		h->given = 0;
-		pthread_mutex_unlock(&h->lock);
-		dir = old;
-	}
-	tree_dir_unref(dir);
+	push_listed(c->push, call->node, dir);
+	pthread_mutex_lock(&h->lock);
+	struct tree_dir *old = h->dir;
+	h->dir = dir;
+	h->since = since;
+	h->given = 0;
+	pthread_mutex_unlock(&h->lock);
+	tree_dir_unref(old);
 	return 0;
 }
 
@@ -344,7 +343,7 @@ static int listing_of(struct calls *c, const struct call *call, struct tree_dir 
 {
 	struct handle *h = (struct handle *)(uintptr_t)call->handle;
 	pthread_mutex_lock(&h->lock);
-	bool rewound = call->offset == 0 && h->begun;
+	bool rewound = call->offset == 0 && (h->begun || h->kept);
 	pthread_mutex_unlock(&h->lock);
 	int err = rewound ? list_again(c, call) : 0;
 	if (err < 0)

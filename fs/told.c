@@ -68,19 +68,6 @@ void told_close(struct told *t, uint64_t node)
 	pthread_mutex_unlock(&t->lock);
 }
 
-bool told_change(struct told *t, uint64_t node, uint64_t serial)
-{
-	struct place *p = place_of(t, node);
-	bool alone;
-
-	pthread_mutex_lock(&t->lock);
-	alone = serial && p->open == 1;
-	if (alone)
-		p->open_serial = serial;
-	pthread_mutex_unlock(&t->lock);
-	return alone;
-}
-
 /* ---- listings ---- */
 
 uint64_t told_now(struct told *t)

@@ -28,8 +28,6 @@ void told_free(struct told *t);
  * so, told_close() must follow. serial 0: never. */
 bool told_open(struct told *t, uint64_t node, uint64_t serial);
 void told_close(struct told *t, uint64_t node);
-/* The handle, which may, goes over to another listing: whether it is alone, and so may do that. */
-bool told_change(struct told *t, uint64_t node, uint64_t serial);
 
 /* The moment, to be taken before the first piece of a listing is given. */
 uint64_t told_now(struct told *t);

@@ -4,7 +4,7 @@
 #
 # All keys and times are of the day at which the test begins. Where midnight passes meanwhile, that day and the ones beside it
 # are all still open, so that nothing expected here changes.
-# also: asan tsan
+# also: tsan
 # timeout: 900
 . "$(dirname "$0")/lib.sh"
 . tests/s3/lib.sh

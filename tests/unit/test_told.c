@@ -96,18 +96,6 @@ static void test_only_equal_listings_add_up(void **state)
 	told_close(*state, 7);
 }
 
-static void test_who_is_alone_may_change(void **state)
-{
-	assert_true(told_open(*state, 7, 3));
-	assert_true(told_change(*state, 7, 4));
-	assert_false(told_open(*state, 7, 3));
-	assert_true(told_open(*state, 7, 4));
-	assert_false(told_change(*state, 7, 5));
-	told_close(*state, 7);
-	assert_false(told_change(*state, 7, 0));
-	told_close(*state, 7);
-}
-
 /* Of two directories that meet in one place one is not kept by the kernel. */
 static void test_handles_that_meet(void **state)
 {
@@ -143,7 +131,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_until_a_name_is_asked_for, begin, end),
 		cmocka_unit_test_setup_teardown(test_what_is_stale_is_dropped, begin, end),
 		cmocka_unit_test_setup_teardown(test_only_equal_listings_add_up, begin, end),
-		cmocka_unit_test_setup_teardown(test_who_is_alone_may_change, begin, end),
 		cmocka_unit_test_setup_teardown(test_handles_that_meet, begin, end),
 		cmocka_unit_test_setup_teardown(test_many, begin, end),
 	};
