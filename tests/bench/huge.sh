@@ -50,15 +50,20 @@ first_index() { # while its memory is watched
 	add after "$after"
 }
 
-sizes() {
+# Segments are merged for a while after the index is complete: what is counted and what the mount says is compared until it is the same.
+sizes_agree() {
 	local said
-	said=$("$built/bench_segments" "$tmp/cache"/*/*.seg) || give_up "bench_segments"
+	said=$("$built/bench_segments" "$tmp/cache"/*/*.seg 2>&1) || { disagreement="bench_segments: $said"; return 1; }
 	# shellcheck disable=SC2086
 	set -- $said
-	same "events in the index" "$2" "$events" || give_up "index"
-	same "bytes of the index" $(($4 + $6 + $8)) "$(status_of "$mnt" .index.bytes)" || give_up "index"
-	add columns "$(awk -v n="$4" -v e="$events" 'BEGIN { print n / e }')"
-	add share "$(awk -v n=$(($4 + $6 + $8)) -v all="$inflated" 'BEGIN { print 100 * n / all }')"
+	columns=$4 index=$(($4 + $6 + $8))
+	disagreement=$(same "events in the index" "$2" "$events" && same "bytes of the index" "$index" "$(status_of "$mnt" .index.bytes)")
+}
+
+sizes() {
+	await 60 sizes_agree || give_up "index: $disagreement"
+	add columns "$(awk -v n="$columns" -v e="$events" 'BEGIN { print n / e }')"
+	add share "$(awk -v n="$index" -v all="$inflated" 'BEGIN { print 100 * n / all }')"
 }
 
 folders() { # each round: a new mount, other folders are no warmer for the ones before
