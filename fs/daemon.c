@@ -11,15 +11,15 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "fs/clock.h"
 #include "fs/log.h"
 #include "fs/mountpoint.h"
 
-#define SAID_MAX   2048 /* less than PIPE_BUF: a line is written in one piece */
-#define END_MS     8000 /* for the child to end; it has a shorter limit of its own */
-#define LINE_EVERY 10000000000ll
+#define SAID_MAX   2048               /* less than PIPE_BUF: a line is written in one piece */
+#define END        (8 * CLOCK_SECOND) /* for the child to end; it has a shorter limit of its own */
+#define LINE_EVERY (10 * CLOCK_SECOND)
 
 enum kind {
 	KIND_FAILED = 'E',
@@ -28,16 +28,9 @@ enum kind {
 	KIND_READY = 'R'
 };
 
-static int64_t now_ns(void)
-{
-	struct timespec ts;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ll + ts.tv_nsec;
-}
-
 static void show_progress(struct daemon *d, const char *text)
 {
-	int64_t now = now_ns();
+	int64_t now = clock_now();
 	if (d->tty) {
 		fprintf(stderr, "\r%s\033[K", text);
 		d->line_open = true;
@@ -84,7 +77,7 @@ static void say(struct daemon *d, enum kind kind, const char *text)
 
 static void init(struct daemon *d)
 {
-	*d = (struct daemon){.fd = -1, .tty = isatty(STDERR_FILENO) == 1, .shown_at = now_ns()};
+	*d = (struct daemon){.fd = -1, .tty = isatty(STDERR_FILENO) == 1, .shown_at = clock_now()};
 }
 
 void daemon_stay(struct daemon *d)
@@ -176,14 +169,14 @@ int daemon_watch(struct daemon *d, pid_t child, const char *mountpoint)
 	int signals = signalfd(-1, &set, SFD_CLOEXEC), ended_by = 0;
 	int64_t end_at = 0;
 	for (bool heard = false; !heard || hear(&w);) {
-		int64_t left = (end_at - now_ns()) / 1000000;
+		int64_t left = (end_at - clock_now()) / 1000000;
 		int ms = ended_by == 0 ? -1 : left > 0 ? (int)left : 0;
 		int signal = next_signal(signals, d->fd, ms, &heard);
 		if (signal != 0 && ended_by == 0) {
 			ended_by = signal;
-			end_at = now_ns() + END_MS * 1000000ll;
+			end_at = clock_now() + END;
 			kill(child, SIGTERM);
-		} else if (ended_by != 0 && now_ns() >= end_at) {
+		} else if (ended_by != 0 && clock_now() >= end_at) {
 			kill(child, SIGKILL);
 			break;
 		}

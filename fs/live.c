@@ -16,20 +16,19 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 #include <xxhash.h>
 
+#include "fs/clock.h"
 #include "fs/live_arrivals.h"
 #include "fs/log.h"
 #include "render/pretty.h"
 
-#define SECOND      1000000000ll
 #define GROUP       (4u << 20) /* bytes that are made at a time; a larger event is a group of its own */
-#define QUIET       (SECOND / 10)
-#define QUIET_MAX   (2 * SECOND) /* that telling a size is put off for at most */
-#define RETRY_FIRST (2 * SECOND)
-#define RETRY_MAX   (600 * SECOND)
+#define QUIET       (CLOCK_SECOND / 10)
+#define QUIET_MAX   (2 * CLOCK_SECOND) /* that telling a size is put off for at most */
+#define RETRY_FIRST (2 * CLOCK_SECOND)
+#define RETRY_MAX   (600 * CLOCK_SECOND)
 #define PUNCH       ((uint64_t)1 << 20) /* what is no longer kept goes in pieces of at least this */
 
 struct live {
@@ -59,25 +58,6 @@ struct item {
 	struct arrival is;
 	size_t at, len; /* its line; len 0: it cannot be read now */
 };
-
-static int64_t clock_ns(clockid_t id)
-{
-	struct timespec now;
-
-	clock_gettime(id, &now);
-	return now.tv_sec * SECOND + now.tv_nsec;
-}
-
-/* With the lock held. */
-static void wait_until(struct live *l, int64_t at)
-{
-	struct timespec until = {at / SECOND, at % SECOND};
-
-	if (at == INT64_MAX)
-		pthread_cond_wait(&l->changed, &l->lock);
-	else
-		pthread_cond_timedwait(&l->changed, &l->lock, &until);
-}
 
 /* ---- the file ---- */
 
@@ -136,13 +116,13 @@ static void forget_old(struct live *l)
 
 static void tell_size(struct live *l)
 {
-	int64_t end = clock_ns(CLOCK_MONOTONIC) + QUIET_MAX, now;
+	int64_t end = clock_now() + QUIET_MAX, now;
 
 	pthread_mutex_lock(&l->lock);
-	while (!l->stopping && (now = clock_ns(CLOCK_MONOTONIC)) < end && now < l->short_at + QUIET)
-		wait_until(l, l->short_at + QUIET < end ? l->short_at + QUIET : end);
+	while (!l->stopping && (now = clock_now()) < end && now < l->short_at + QUIET)
+		clock_wait(&l->changed, &l->lock, l->short_at + QUIET < end ? l->short_at + QUIET : end);
 	l->is.size = l->written;
-	l->is.grown = clock_ns(CLOCK_REALTIME);
+	l->is.grown = clock_date();
 	pthread_mutex_unlock(&l->lock);
 	forget_old(l);
 	l->grew(l->arg);
@@ -367,10 +347,10 @@ static void *run(void *arg)
 
 	pthread_mutex_lock(&l->lock);
 	while (!l->stopping) {
-		bool again = clock_ns(CLOCK_MONOTONIC) >= due;
+		bool again = clock_now() >= due;
 
 		if (!l->woken && !again) {
-			wait_until(l, due);
+			clock_wait(&l->changed, &l->lock, due);
 			continue;
 		}
 		l->woken = false;
@@ -381,7 +361,7 @@ static void *run(void *arg)
 			due = INT64_MAX;
 			pause = RETRY_FIRST;
 		} else if (again || due == INT64_MAX) {
-			due = clock_ns(CLOCK_MONOTONIC) + pause;
+			due = clock_now() + pause;
 			pause = pause * 2 < RETRY_MAX ? pause * 2 : RETRY_MAX;
 		}
 	}
@@ -411,7 +391,7 @@ int live_read(struct live *l, uint64_t offset, size_t size, char *out, size_t *r
 	is = l->is;
 	fd = l->fd;
 	if (offset + size > is.size) {
-		l->short_at = clock_ns(CLOCK_MONOTONIC);
+		l->short_at = clock_now();
 		size = offset < is.size ? (size_t)(is.size - offset) : 0;
 	}
 	pthread_mutex_unlock(&l->lock);
@@ -434,7 +414,6 @@ int live_new(struct catalog *c, struct days *days, struct reader *r, struct cach
 	void (*grew)(void *arg), void *arg, struct live **ret)
 {
 	struct live *l = calloc(1, sizeof(*l));
-	pthread_condattr_t monotonic;
 
 	if (!l)
 		return -ENOMEM;
@@ -446,14 +425,11 @@ int live_new(struct catalog *c, struct days *days, struct reader *r, struct cach
 	l->arg = arg;
 	l->fd = -1;
 	l->complained = CATALOG_NO_OBJECT;
-	l->is.grown = clock_ns(CLOCK_REALTIME);
+	l->is.grown = clock_date();
 	l->short_at = INT64_MIN / 2;
 	arrivals_init(&l->arrivals, days);
 	pthread_mutex_init(&l->lock, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&l->changed, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	clock_cond_init(&l->changed);
 	*ret = l;
 	return 0;
 }

@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "fs/clock.h"
 #include "fs/config.h"
 #include "fs/daemon.h"
 #include "fs/live.h"
@@ -33,9 +34,9 @@
 #include "fs/store/follow.h"
 
 #define DAY_SECONDS 86400
-#define END_SECONDS 4    /* for the end, however the source or the kernel hangs */
-#define LISTED_MS   2000 /* that the parent waits for the first listing, to say what is to come */
-#define PROGRESS_MS 500
+#define END_SECONDS 4                  /* for the end, however the source or the kernel hangs */
+#define LISTED      (2 * CLOCK_SECOND) /* that the parent waits for the first listing, to say what is to come */
+#define PROGRESS    (CLOCK_SECOND / 2)
 #define TEXT_MAX    1024
 
 enum status {
@@ -127,29 +128,17 @@ static void woken(void *arg)
 	pthread_mutex_unlock(&a->lock);
 }
 
-/* Until something changes, or for ms. false: the end has come. */
-static bool wait_change(struct app *a, uint64_t *wakes, int64_t ms)
+/* Until something changes, or that is the time. false: the end has come. */
+static bool wait_change(struct app *a, uint64_t *wakes, int64_t until)
 {
-	struct timespec until;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	int64_t ns = until.tv_nsec + ms * 1000000;
-	until.tv_sec += ns / 1000000000;
-	until.tv_nsec = ns % 1000000000;
 	pthread_mutex_lock(&a->lock);
 	int error = 0;
 	while (!a->ending && error == 0 && a->wakes == *wakes)
-		error = pthread_cond_timedwait(&a->changed, &a->lock, &until);
+		error = clock_wait(&a->changed, &a->lock, until);
 	*wakes = a->wakes;
 	bool go_on = !a->ending;
 	pthread_mutex_unlock(&a->lock);
 	return go_on;
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000ll + ts.tv_nsec / 1000000;
 }
 
 /* ---- the stack ---- */
@@ -367,7 +356,7 @@ static bool await_listing(struct app *a, char error[TEXT_MAX])
 {
 	uint64_t wakes = 0;
 	int failed = a->config->offline ? 0 : source_check(a->source);
-	int64_t end = now_ms() + LISTED_MS;
+	int64_t end = clock_now() + LISTED;
 	while (failed != 0 || !catalog_listed(a->catalog)) {
 		failed = failed != 0 ? failed : catalog_list_error(a->catalog);
 		if (failed == -ECANCELED)
@@ -376,12 +365,9 @@ static bool await_listing(struct app *a, char error[TEXT_MAX])
 			say_unlisted(a, failed, error);
 			return false;
 		}
-		int64_t left = end - now_ms();
-		if (a->config->wait)
-			left = PROGRESS_MS;
-		else if (left <= 0)
+		if (!a->config->wait && clock_now() >= end)
 			return true;
-		if (!wait_change(a, &wakes, left))
+		if (!wait_change(a, &wakes, a->config->wait ? clock_now() + PROGRESS : end))
 			return false;
 	}
 	return true;
@@ -391,15 +377,15 @@ static bool await_index(struct app *a)
 {
 	char line[PROGRESS_MAX];
 	struct catalog_counts first = catalog_counts(a->catalog), now = first;
-	int64_t began = now_ms(), shown = 0;
+	int64_t began = clock_now(), shown = 0;
 	uint64_t wakes = 0;
 	for (; !now.complete; now = catalog_counts(a->catalog)) {
-		if (now_ms() - shown >= PROGRESS_MS) {
-			progress_line(&first, &now, (double)(now_ms() - began) / 1000, line);
+		if (clock_now() - shown >= PROGRESS) {
+			progress_line(&first, &now, (double)(clock_now() - began) / CLOCK_SECOND, line);
 			daemon_progress(&a->daemon, line);
-			shown = now_ms();
+			shown = clock_now();
 		}
-		if (!wait_change(a, &wakes, PROGRESS_MS))
+		if (!wait_change(a, &wakes, clock_now() + PROGRESS))
 			return false;
 	}
 	return true;
@@ -563,11 +549,7 @@ static int act(const struct config *config)
 	struct sigaction alarmed = {.sa_handler = give_up};
 	sigaction(SIGALRM, &alarmed, NULL);
 	pthread_mutex_init(&a.lock, NULL);
-	pthread_condattr_t monotonic;
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&a.changed, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	clock_cond_init(&a.changed);
 	int status = config->action == CONFIG_PRINT ? act_print(&a) : act_mount(&a);
 	pthread_cond_destroy(&a.changed);
 	pthread_mutex_destroy(&a.lock);

@@ -24,10 +24,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "fs/calls.h"
+#include "fs/clock.h"
 #include "fs/log.h"
 #include "fs/mountpoint.h"
 
@@ -271,7 +271,7 @@ int mount_open(const struct mount_options *o, struct mount **ret, char error[MOU
 	if (m == NULL)
 		return failed;
 	pthread_mutex_init(&m->lock, NULL);
-	pthread_cond_init(&m->changed, NULL);
+	clock_cond_init(&m->changed);
 	atomic_init(&m->detached, true);
 	m->calls.news = wake_notifier;
 	m->calls.news_arg = m;
@@ -358,13 +358,8 @@ void mount_stop(struct mount *m)
 	fuse_session_exit(m->session);
 	pthread_mutex_lock(&m->lock);
 	while (m->running) {
-		struct timespec until;
-		clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_nsec += KICK_NS;
-		until.tv_sec += until.tv_nsec / 1000000000;
-		until.tv_nsec %= 1000000000;
 		pthread_kill(m->runner, SIGUSR1);
-		pthread_cond_timedwait(&m->changed, &m->lock, &until);
+		clock_wait(&m->changed, &m->lock, clock_now() + KICK_NS);
 	}
 	pthread_mutex_unlock(&m->lock);
 }

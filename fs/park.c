@@ -13,6 +13,7 @@
  * Nothing is asked or answered while the park's lock is held.
  */
 #include "fs/park.h"
+#include "fs/clock.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -21,12 +22,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
-#include <time.h>
 
 #define THREADS 2 /* so that one long listing does not hold up all others */
 #define PASS_NS 5000000
 #define TICK_NS 250000000 /* how often timeouts are looked at */
-#define SECOND  1000000000ll
 #define TOLD    16
 
 struct parked {
@@ -65,13 +64,6 @@ struct park {
 	unsigned threads;
 };
 
-static int64_t now_ns(void)
-{
-	struct timespec ts;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * SECOND + ts.tv_nsec;
-}
-
 static void parked_free(struct parked *c)
 {
 	if (c == NULL)
@@ -87,7 +79,7 @@ static struct parked *parked_new(const struct call *call, uint64_t asked)
 		return NULL;
 	c->call = *call;
 	c->asked = asked;
-	c->since = now_ns();
+	c->since = clock_now();
 	if (call->name != NULL) {
 		c->name = strdup(call->name);
 		if (c->name == NULL) {
@@ -122,7 +114,7 @@ static bool was_told(const struct park *p, const struct parked *c)
 	bool was = false;
 	for (unsigned i = 0; c->call.op == CALL_READ && i < TOLD && i < p->n_told; i++) {
 		int64_t since = c->since - p->told[i].at;
-		was |= p->told[i].node == c->call.node && since >= 0 && since < SECOND;
+		was |= p->told[i].node == c->call.node && since >= 0 && since < CLOCK_SECOND;
 	}
 	return was;
 }
@@ -216,8 +208,7 @@ static void wait_for_work(struct park *p)
 	int64_t until = p->tick_at;
 	if (atomic_load(&p->wakes) != p->pass && p->pass_at + PASS_NS < until)
 		until = p->pass_at + PASS_NS;
-	struct timespec ts = {.tv_sec = until / SECOND, .tv_nsec = until % SECOND};
-	pthread_cond_timedwait(&p->changed, &p->lock, &ts);
+	clock_wait(&p->changed, &p->lock, until);
 }
 
 static void *answer(void *arg)
@@ -225,7 +216,7 @@ static void *answer(void *arg)
 	struct park *p = arg;
 	pthread_mutex_lock(&p->lock);
 	while (!p->stopping) {
-		int64_t now = now_ns();
+		int64_t now = clock_now();
 		struct parked *c = first_due(p, now);
 		if (c != NULL) {
 			TAILQ_REMOVE(&p->list, c, link);
@@ -252,14 +243,10 @@ int park_new(const struct park_ops *ops, void *arg, unsigned timeout, struct par
 		return -ENOMEM;
 	p->ops = ops;
 	p->arg = arg;
-	p->timeout = timeout * SECOND;
+	p->timeout = timeout * CLOCK_SECOND;
 	TAILQ_INIT(&p->list);
 	pthread_mutex_init(&p->lock, NULL);
-	pthread_condattr_t monotonic;
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&p->changed, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	clock_cond_init(&p->changed);
 	*ret = p;
 	return 0;
 }

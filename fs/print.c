@@ -8,12 +8,11 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "fs/clock.h"
 #include "render/buf.h"
 
-#define SECOND  1000000000ll
 #define TICK    250000000ll /* how often the timeout is looked at */
 #define PIECE   (1u << 20)
 #define LONGEST (NAME_MAX + 5) /* of a name: in by-id/ the name of a value and ".json" */
@@ -31,16 +30,9 @@ struct patience {
 	int64_t since;
 };
 
-static int64_t now_ns(void)
-{
-	struct timespec ts;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * SECOND + ts.tv_nsec;
-}
-
 static struct patience begin(struct print *p)
 {
-	struct patience w = {.since = now_ns()};
+	struct patience w = {.since = clock_now()};
 	pthread_mutex_lock(&p->lock);
 	w.wakes = p->wakes;
 	pthread_mutex_unlock(&p->lock);
@@ -53,16 +45,14 @@ static bool again(struct print *p, struct tree *t, struct patience *w, int *ret)
 	if (*ret != -EAGAIN)
 		return false;
 	for (;;) {
-		int64_t now = now_ns(), progress = tree_progress_at(t);
+		int64_t now = clock_now(), progress = tree_progress_at(t);
 		if (now - (progress > w->since ? progress : w->since) >= p->timeout) {
 			*ret = -ETIMEDOUT;
 			return false;
 		}
-		int64_t until = now + TICK;
-		struct timespec ts = {.tv_sec = until / SECOND, .tv_nsec = until % SECOND};
 		pthread_mutex_lock(&p->lock);
 		if (p->wakes == w->wakes)
-			pthread_cond_timedwait(&p->changed, &p->lock, &ts);
+			clock_wait(&p->changed, &p->lock, now + TICK);
 		bool woken = p->wakes != w->wakes;
 		w->wakes = p->wakes;
 		pthread_mutex_unlock(&p->lock);
@@ -190,13 +180,9 @@ int print_new(unsigned timeout, struct print **ret)
 	struct print *p = calloc(1, sizeof(*p));
 	if (p == NULL)
 		return -ENOMEM;
-	p->timeout = timeout * SECOND;
+	p->timeout = timeout * CLOCK_SECOND;
 	pthread_mutex_init(&p->lock, NULL);
-	pthread_condattr_t monotonic;
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&p->changed, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	clock_cond_init(&p->changed);
 	*ret = p;
 	return 0;
 }

@@ -15,7 +15,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "fs/clock.h"
 
 #define RING         8
 #define UNKNOWN_MAX  16       /* files the kernel does not know, one after another, that end a push */
@@ -333,11 +334,7 @@ int push_new(struct push **ret)
 	if (p == NULL)
 		return -ENOMEM;
 	pthread_mutex_init(&p->lock, NULL);
-	pthread_condattr_t monotonic;
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&p->changed, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	clock_cond_init(&p->changed);
 	*ret = p;
 	return 0;
 }
@@ -432,11 +429,7 @@ void push_end(struct push *p, uint64_t node)
 
 void push_read(struct push *p, uint64_t node, bool ready)
 {
-	struct timespec until;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += WAIT_NS;
-	until.tv_sec += until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
+	int64_t until = clock_now() + WAIT_NS;
 	pthread_mutex_lock(&p->lock);
 	if (p->running && !p->stopping && p->jobs == p->done) {
 		uint64_t job = ++p->jobs;
@@ -445,7 +438,7 @@ void push_read(struct push *p, uint64_t node, bool ready)
 		pthread_cond_broadcast(&p->changed);
 		int error = 0;
 		while (error == 0 && p->done < job && p->running)
-			error = pthread_cond_timedwait(&p->changed, &p->lock, &until);
+			error = clock_wait(&p->changed, &p->lock, until);
 	}
 	pthread_mutex_unlock(&p->lock);
 }

@@ -10,26 +10,18 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "fs/clock.h"
 #include "fs/log.h"
 #include "fs/rollup_state.h"
 
-#define UNTOLD_AGE  (10 * ROLLUP_SECOND)
-#define WAITERS_MAX 3                     /* callers who wait here, a little, */
-#define WAIT        (ROLLUP_SECOND / 100) /* as being asked again takes longer than most of what they wait for */
-
-int64_t rollup_now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * ROLLUP_SECOND + t.tv_nsec;
-}
+#define UNTOLD_AGE  (10 * CLOCK_SECOND)
+#define WAITERS_MAX 3                    /* callers who wait here, a little, */
+#define WAIT        (CLOCK_SECOND / 100) /* as being asked again takes longer than most of what they wait for */
 
 bool rollup_failure_holds(int64_t failed_at, bool told)
 {
-	return rollup_now() - failed_at < (told ? ROLLUP_SECOND : UNTOLD_AGE);
+	return clock_now() - failed_at < (told ? CLOCK_SECOND : UNTOLD_AGE);
 }
 
 int rollup_enqueue(struct rollups *r, struct job job, bool first)
@@ -51,16 +43,14 @@ int rollup_enqueue(struct rollups *r, struct job job, bool first)
 
 bool rollup_wait(struct rollups *r, int64_t *until)
 {
-	struct timespec ts;
 	int err;
 
 	if (!*until)
-		*until = rollup_now() + WAIT;
+		*until = clock_now() + WAIT;
 	if (r->waiters == WAITERS_MAX || r->refusal)
 		return false;
-	ts = (struct timespec){.tv_sec = *until / ROLLUP_SECOND, .tv_nsec = *until % ROLLUP_SECOND};
 	r->waiters++;
-	err = pthread_cond_timedwait(&r->done, &r->lock, &ts);
+	err = clock_wait(&r->done, &r->lock, *until);
 	r->waiters--;
 	return err == 0;
 }
@@ -190,7 +180,6 @@ int rollups_new(struct catalog *c, struct days *days, struct view *v, struct rea
 	void (*ready)(void *arg), void *arg, struct rollups **ret)
 {
 	struct rollups *r = calloc(1, sizeof(*r));
-	pthread_condattr_t monotonic;
 
 	if (!r)
 		return -ENOMEM;
@@ -202,10 +191,7 @@ int rollups_new(struct catalog *c, struct days *days, struct view *v, struct rea
 	r->arg = arg;
 	pthread_mutex_init(&r->lock, NULL);
 	pthread_cond_init(&r->work, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&r->done, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	clock_cond_init(&r->done);
 	TAILQ_INIT(&r->queue);
 	TAILQ_INIT(&r->use);
 	TAILQ_INIT(&r->measuring);

@@ -12,12 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fs/clock.h"
 #include "fs/rollup_state.h"
 
 #define AHEAD       3          /* chunks that are made before they are asked for: one at least, */
 #define AHEAD_BYTES (8u << 20) /* but not more that have more bytes than this */
 #define CHUNKS_MAX  256u       /* held */
-#define AWAITED_AGE (10 * ROLLUP_SECOND)
+#define AWAITED_AGE (10 * CLOCK_SECOND)
 
 /* ---- chunks ---- */
 
@@ -45,7 +46,7 @@ void chunk_free(struct rollups *r, struct chunk *c)
 /* Whether somebody will come back for a chunk: what he does not find he only has made again. */
 static bool is_awaited(const struct chunk *c)
 {
-	return !c->taken && c->asked_at && rollup_now() - c->asked_at < AWAITED_AGE;
+	return !c->taken && c->asked_at && clock_now() - c->asked_at < AWAITED_AGE;
 }
 
 /* Drops what was read to its end, the least recently used first, while too much is held; and other chunks
@@ -103,7 +104,7 @@ static int add_chunk(struct rollups *r, struct version *v, size_t number, bool f
 		return -ENOMEM;
 	c->id = v->is.id;
 	c->number = (uint32_t)number;
-	c->asked_at = first ? rollup_now() : 0;
+	c->asked_at = first ? clock_now() : 0;
 	TAILQ_INSERT_HEAD(&r->chunks, c, in_use);
 	r->n_chunks++;
 	err = enqueue_chunk(r, v, c, first);
@@ -122,7 +123,7 @@ static int get_chunk(struct rollups *r, struct version *v, size_t number, struct
 		err = add_chunk(r, v, number, true);
 		return err ? err : -EAGAIN;
 	}
-	c->asked_at = rollup_now();
+	c->asked_at = clock_now();
 	TAILQ_REMOVE(&r->chunks, c, in_use);
 	TAILQ_INSERT_HEAD(&r->chunks, c, in_use);
 	if (c->state == QUEUED)
@@ -324,7 +325,7 @@ void chunk_made(struct rollups *r, struct chunk *c, int err, struct blob *blob)
 {
 	c->state = err ? FAILED : READY;
 	c->error = err;
-	c->failed_at = rollup_now();
+	c->failed_at = clock_now();
 	c->blob = blob;
 	r->held += blob ? blob_len(blob) : 0;
 	drop_chunks(r);

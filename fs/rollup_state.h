@@ -7,11 +7,11 @@
 
 #include <sys/queue.h>
 
+#include "fs/clock.h"
 #include "fs/rollup_private.h"
 #include "fs/store/keymap.h"
 
 #define ROLLUP_THREADS 3
-#define ROLLUP_SECOND  1000000000ll
 #define RECENT         16
 
 struct version {
@@ -112,7 +112,6 @@ struct rollups {
 	size_t n_chunks, held;
 };
 
-int64_t rollup_now(void); /* monotonic ns */
 /* Whether a failure is still what those who ask are told. */
 bool rollup_failure_holds(int64_t failed_at, bool told);
 /* Puts a job into the queue. 0 or -ENOMEM. */

@@ -13,12 +13,13 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "fs/clock.h"
 #include "fs/rollup_state.h"
 
 #define PLANS_MAX      64
 #define PLAN_BYTES_MAX ((size_t)32 << 20)
-#define MEASURING_MAX  16                  /* plans half measured that nobody asks for any more, about */
-#define LATE           (ROLLUP_SECOND / 4) /* for how long a version is current that was late when it was made */
+#define MEASURING_MAX  16                 /* plans half measured that nobody asks for any more, about */
+#define LATE           (CLOCK_SECOND / 4) /* for how long a version is current that was late when it was made */
 #define SERIAL_BITS    32
 #define REPORT_AGE     60 /* seconds for which a page holds while its events are the same */
 #define SLOTS_MAX      (1u << 28)
@@ -148,7 +149,7 @@ static void touch(struct rollups *r, struct version *v)
 static void slot_fail(struct slot *s, int error)
 {
 	s->error = error;
-	s->failed_at = rollup_now();
+	s->failed_at = clock_now();
 	s->told = false;
 }
 
@@ -185,7 +186,7 @@ static void adopt(struct rollups *r, struct slot *s, struct plan *plan)
 		s->current = v;
 	}
 	s->generation = plan->snapshot->generation;
-	s->made_at = rollup_now();
+	s->made_at = clock_now();
 	s->provisional = plan->provisional;
 	s->late_until = now && now->generation != s->generation ? s->made_at + LATE : 0;
 	s->late_generation = now ? now->generation : 0;
@@ -265,9 +266,9 @@ static int measure_on(struct rollups *r, struct slot *s)
 
 static bool is_current(const struct slot *s, uint64_t generation)
 {
-	int64_t now = rollup_now();
+	int64_t now = clock_now();
 
-	if ((s->moves || s->provisional) && now - s->made_at > ROLLUP_SECOND)
+	if ((s->moves || s->provisional) && now - s->made_at > CLOCK_SECOND)
 		return false;
 	return s->generation == generation || (s->late_generation == generation && now < s->late_until);
 }

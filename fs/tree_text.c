@@ -6,8 +6,8 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "fs/clock.h"
 #include "fs/source.h"
 #include "fs/store/pack.h"
 #include "fs/tree_private.h"
@@ -330,14 +330,6 @@ static uint64_t errors_about(struct tree *t)
 	return c.problems + c.read_objects * 1000003 + c.listings * 7919;
 }
 
-static int64_t clock_ns(clockid_t id)
-{
-	struct timespec now;
-
-	clock_gettime(id, &now);
-	return now.tv_sec * NS + now.tv_nsec;
-}
-
 static void make(struct tree *t, uint64_t node, struct buf *b)
 {
 	switch (node) {
@@ -360,7 +352,7 @@ static void make(struct tree *t, uint64_t node, struct buf *b)
 static int refresh(struct tree *t, uint64_t node)
 {
 	struct tree_text *x = &t->text[node];
-	int64_t now = clock_ns(CLOCK_MONOTONIC);
+	int64_t now = clock_now();
 	uint64_t about = node == NODE_ERRORS ? errors_about(t) : 0;
 	struct buf b = {0};
 	bool due;
@@ -378,7 +370,7 @@ static int refresh(struct tree *t, uint64_t node)
 	}
 	pthread_mutex_lock(&t->lock);
 	if (!x->made || x->len != b.len || (b.len && memcmp(x->data, b.data, b.len)))
-		x->mtime = node == NODE_README ? t->started : clock_ns(CLOCK_REALTIME);
+		x->mtime = node == NODE_README ? t->started : clock_date();
 	x->made = now;
 	x->about = about;
 	free(x->data);

@@ -7,18 +7,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "fs/clock.h"
 #include "fs/store/catalog_private.h"
 #include "fs/store/ingest.h"
-
-int64_t catalog_now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
 
 /* ---- counted things ---- */
 
@@ -142,7 +134,7 @@ void catalog_set(struct catalog *c, struct entry *e, enum object_state state)
 	}
 	e->state = state;
 	count(c, e, 1);
-	c->progress_at = catalog_now();
+	c->progress_at = clock_now();
 }
 
 int catalog_enqueue(struct catalog *c, struct entry *e)
@@ -243,17 +235,13 @@ int catalog_new(const struct source_filter *filter, bool layout_only, void (*cha
 		return -ENOMEM;
 	pthread_mutex_init(&c->distrust, NULL);
 	pthread_mutex_init(&c->lock, NULL);
-	pthread_condattr_t monotonic;
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&c->work, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	clock_cond_init(&c->work);
 	c->filter = filter;
 	c->layout_only = layout_only;
 	c->changed = changed;
 	c->changed_arg = arg;
 	c->generation = 1;
-	c->progress_at = catalog_now();
+	c->progress_at = clock_now();
 	c->logs = queue_new();
 	c->others = queue_new();
 	c->keys = calloc(1, sizeof(*c->keys));
@@ -314,7 +302,7 @@ void catalog_stop(struct catalog *c)
 void catalog_touch_progress(struct catalog *c)
 {
 	pthread_mutex_lock(&c->lock);
-	c->progress_at = catalog_now();
+	c->progress_at = clock_now();
 	pthread_mutex_unlock(&c->lock);
 }
 

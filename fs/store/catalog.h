@@ -122,8 +122,7 @@ bool catalog_object_pending(struct catalog *c, uint32_t number);
 bool catalog_listed(struct catalog *c);
 /* Why nothing can be known: 0, or the error of a first listing that failed (until one succeeds). */
 int catalog_list_error(struct catalog *c);
-/* Monotonic nanoseconds: now, and the last time anything got further. */
-int64_t catalog_now(void);
+/* When anything last got further (clock_now()). */
 int64_t catalog_progress_at(struct catalog *c);
 
 /* ---- problems, counts, news ---- */

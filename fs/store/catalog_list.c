@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fs/clock.h"
 #include "fs/store/catalog_private.h"
 
 static void tell(struct catalog *c)
@@ -86,7 +87,7 @@ int catalog_list_object(struct catalog *c, const struct source_object *o)
 	pthread_mutex_lock(&c->lock);
 	e = catalog_by_key(c, o->key);
 	err = e ? list_known(c, e, o) : list_new(c, o, NULL);
-	c->progress_at = catalog_now();
+	c->progress_at = clock_now();
 	pthread_mutex_unlock(&c->lock);
 	return err;
 }
@@ -152,7 +153,7 @@ int catalog_list_end(struct catalog *c, int error, uint32_t *ret_new)
 	if (c->keys_changed)
 		catalog_dirty(c);
 	*ret_new = (uint32_t)c->counts.waiting;
-	c->progress_at = catalog_now();
+	c->progress_at = clock_now();
 	pthread_cond_broadcast(&c->work);
 	pthread_mutex_unlock(&c->lock);
 	tell(c);

@@ -6,11 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fs/clock.h"
 #include "fs/store/catalog_private.h"
 
 #define MEMORY_RETRY_NS 100000000ll
-#define PAUSE_FIRST_NS  (300 * 1000000000ll)
-#define PAUSE_MAX_NS    (21600 * 1000000000ll)
+#define PAUSE_FIRST_NS  (300 * CLOCK_SECOND)
+#define PAUSE_MAX_NS    (21600 * CLOCK_SECOND)
 
 static void tell(struct catalog *c)
 {
@@ -353,7 +354,7 @@ static int64_t weigh(void *arg, uint32_t number)
 static void take_numbers(struct catalog *c, uint32_t max, uint64_t max_bytes, struct batch *b,
 	uint32_t *number, int64_t *ret_hold)
 {
-	int64_t now = catalog_now(), hold[2];
+	int64_t now = clock_now(), hold[2];
 	bool asked = queue_asked(c->others, now);
 
 	/* Logs go first, but somebody who waits for one other object does not wait for all of them. */
@@ -391,13 +392,7 @@ static void wait_for_work(struct catalog *c, int64_t hold)
 		pthread_mutex_lock(&c->lock);
 		return;
 	}
-	if (hold == INT64_MAX) {
-		pthread_cond_wait(&c->work, &c->lock);
-		return;
-	}
-	struct timespec until = {hold / 1000000000, hold % 1000000000};
-
-	pthread_cond_timedwait(&c->work, &c->lock, &until);
+	clock_wait(&c->work, &c->lock, hold);
 }
 
 bool catalog_take(struct catalog *c, uint32_t max, uint64_t max_bytes, struct batch *ret)
@@ -407,7 +402,7 @@ bool catalog_take(struct catalog *c, uint32_t max, uint64_t max_bytes, struct ba
 
 	pthread_mutex_lock(&c->lock);
 	while (!c->stopping && !b.n) {
-		int64_t hold = catalog_now() + MEMORY_RETRY_NS;
+		int64_t hold = clock_now() + MEMORY_RETRY_NS;
 
 		number = number ? number : malloc(max * sizeof(*number));
 		b.object = b.object ? b.object : malloc(max * sizeof(*b.object));
@@ -504,7 +499,7 @@ int catalog_publish(struct catalog *c, const struct batch *b, struct segment *se
 	fail_rest(c, b);
 	queue_done(b->logs ? c->logs : c->others, b->day, b->n);
 	c->drained = queue_empty(c->logs) && queue_empty(c->others);
-	c->progress_at = catalog_now();
+	c->progress_at = clock_now();
 	pthread_mutex_unlock(&c->lock);
 	tell(c);
 	return err;

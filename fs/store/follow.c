@@ -16,10 +16,10 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 #include <xxhash.h>
 
+#include "fs/clock.h"
 #include "fs/log.h"
 #include "fs/store/ingest.h"
 #include "fs/store/segment_build.h"
@@ -30,7 +30,7 @@
 #define FETCH_AT_ONCE 64          /* objects of a batch that are fetched and held together */
 #define FETCHES_MAX   3           /* of one object that comes damaged, and differently each time */
 #define HOLD_NS       200000000ll /* before a day that another mount works on is tried again */
-#define LOOK_NS       1000000000ll /* at most so often which files there are, when nobody else uses the cache */
+#define LOOK_NS       CLOCK_SECOND /* at most so often which files there are, when nobody else uses the cache */
 #define STALE_MAX     8            /* merges in a row that come too late before it is left for later */
 #define FIRST_RETRY   2 /* seconds before a first listing that failed is tried again; doubles up to refresh */
 
@@ -85,7 +85,7 @@ static int adopt(struct follow *f)
 	if (!f->cache)
 		return 0;
 	pthread_mutex_lock(&f->adopt_lock);
-	__atomic_store_n(&f->adopted_at, catalog_now(), __ATOMIC_RELAXED);
+	__atomic_store_n(&f->adopted_at, clock_now(), __ATOMIC_RELAXED);
 	catalog_files_begin(f->catalog);
 	err = cache_list(f->cache, adopt_file, f);
 	if (!err)
@@ -98,7 +98,7 @@ static int adopt(struct follow *f)
  * do so for each of a thousand days. */
 static void adopt_if_shared(struct follow *f)
 {
-	int64_t since = catalog_now() - __atomic_load_n(&f->adopted_at, __ATOMIC_RELAXED);
+	int64_t since = clock_now() - __atomic_load_n(&f->adopted_at, __ATOMIC_RELAXED);
 
 	if (since > LOOK_NS || cache_shared(f->cache))
 		adopt(f);
@@ -251,7 +251,7 @@ static int add_arrivals(struct follow *f, struct ingest *in, struct arrivals *a,
 		if (e == -EAGAIN)
 			reading[again++] = reading[i];
 		else if (e)
-			catalog_fail(f->catalog, o, e, problem[0] ? problem : strerror(-e), catalog_now());
+			catalog_fail(f->catalog, o, e, problem[0] ? problem : strerror(-e), clock_now());
 		else
 			++*added;
 		if (e == -ENOMEM)
@@ -317,7 +317,7 @@ static void work(struct follow *f, struct ingest *in, struct arrivals *a, struct
 	struct segment *seg;
 
 	if (cache_claim(f->cache, batch->day) == -EBUSY) {
-		catalog_return(f->catalog, batch, catalog_now() + HOLD_NS);
+		catalog_return(f->catalog, batch, clock_now() + HOLD_NS);
 		adopt(f);
 		return;
 	}
@@ -507,7 +507,7 @@ static int list(struct follow *f, bool asked)
 	int err;
 
 	adopt(f);
-	catalog_list_begin(f->catalog, SOURCE_ALL_DAYS, asked ? INT64_MAX : catalog_now());
+	catalog_list_begin(f->catalog, SOURCE_ALL_DAYS, asked ? INT64_MAX : clock_now());
 	err = source_list(f->source, SOURCE_ALL_DAYS, f->options.filter, &sink);
 	catalog_list_end(f->catalog, err, &waiting);
 	if (err && err != -ECANCELED)
@@ -524,18 +524,12 @@ static int list(struct follow *f, bool asked)
 /* Sleeps until it is time, or somebody asks, which it returns. 0 seconds: until somebody asks. */
 static bool sleep_until_next(struct follow *f, unsigned seconds)
 {
-	struct timespec until;
+	int64_t until = seconds ? clock_now() + seconds * CLOCK_SECOND : INT64_MAX;
 	bool asked;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += seconds;
 	pthread_mutex_lock(&f->lock);
-	while (!f->asked && !stopping(f)) {
-		if (!seconds)
-			pthread_cond_wait(&f->wake, &f->lock);
-		else if (pthread_cond_timedwait(&f->wake, &f->lock, &until) == ETIMEDOUT)
-			break;
-	}
+	while (!f->asked && !stopping(f) && clock_wait(&f->wake, &f->lock, until) != -ETIMEDOUT)
+		;
 	asked = f->asked;
 	f->asked = false;
 	pthread_mutex_unlock(&f->lock);
@@ -568,7 +562,6 @@ int follow_new(struct source *source, struct cache *cache, struct catalog *catal
 	const struct follow_options *options, struct follow **ret)
 {
 	struct follow *f = calloc(1, sizeof(*f));
-	pthread_condattr_t monotonic;
 	int err;
 
 	if (!f)
@@ -580,10 +573,7 @@ int follow_new(struct source *source, struct cache *cache, struct catalog *catal
 	pthread_mutex_init(&f->lock, NULL);
 	pthread_mutex_init(&f->adopt_lock, NULL);
 	pthread_mutex_init(&f->merge_lock, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&f->wake, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	clock_cond_init(&f->wake);
 	err = adopt(f);
 	if (err) {
 		follow_free(f);

@@ -19,8 +19,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
-#include <time.h>
 
+#include "fs/clock.h"
 #include "fs/log.h"
 #include "fs/store/ingest.h"
 
@@ -30,8 +30,8 @@
 #define FETCHES_MAX   3                   /* of an object that comes damaged */
 #define MAPPED_MAX    ((uint64_t)4 << 30) /* bytes of blobs in files */
 #define ENTRY_COST    512                 /* bytes that an entry costs besides its blob, about */
-#define FAILURE_AGE   1000000000ll        /* ns */
-#define UNTOLD_AGE    (10 * FAILURE_AGE)  /* nobody came back for it */
+#define FAILURE_AGE   CLOCK_SECOND
+#define UNTOLD_AGE    (10 * FAILURE_AGE) /* nobody came back for it */
 #define FORM_WHOLE    ((uint64_t)1 << 63)
 #define FORM_INFLATED (FORM_WHOLE | 1)
 #define FORM_DECODED  2u
@@ -92,14 +92,6 @@ struct reader {
 	struct reader_stats stats;
 	struct bucket bucket[BUCKETS];
 };
-
-static int64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
 
 /* ---- entries; with the lock held ---- */
 
@@ -350,7 +342,7 @@ static void settle(struct reader *r, struct entry *e, int error, struct blob *bl
 	e->error = error;
 	e->blob = error ? NULL : blob;
 	if (error) {
-		e->failed_at = now_ns();
+		e->failed_at = clock_now();
 		r->stats.failed++;
 	} else {
 		r->stats.fetched++;
@@ -398,7 +390,7 @@ static void *run(void *arg)
 /* Whether a failure is still what those who ask are told. */
 static bool failure_holds(const struct entry *e)
 {
-	return now_ns() - e->failed_at < (e->taken ? FAILURE_AGE : UNTOLD_AGE);
+	return clock_now() - e->failed_at < (e->taken ? FAILURE_AGE : UNTOLD_AGE);
 }
 
 static int ask(
