@@ -7,31 +7,13 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/s3.sh"
 
-what='' who=user/alice ceph=$tmp/ceph
-
-end() { # the server, then all else
-	local status=$?
-	trap '' INT TERM HUP
-	[ ! -e "$ceph/ceph.conf" ] || tests/s3/ceph.sh stop "$ceph"
-	(exit $status)
-	clean_up
-}
+what='' who=user/alice
 
 give_up_rows() { # give_up_rows WHY
 	absent 11 "$what" "aws s3 sync, zgrep" ">=1" "$1"
 	absent 11 "$what" "s3fs, zgrep" ">=10" "$1"
 	absent 11 "$what" "rclone mount, zgrep" ">=10" "$1"
 	exit 0
-}
-
-start_ceph() {
-	trap end EXIT
-	tests/s3/ceph.sh start "$ceph" >"$tmp/ceph.said" 2>&1
-	case $? in
-	0) . "$ceph/env" ;;
-	77) give_up_rows "$(tail -1 "$tmp/ceph.said" | sed 's/^ceph.sh: //')" ;;
-	*) give_up "ceph.sh: $(tail -20 "$tmp/ceph.said")" ;;
-	esac
 }
 
 from_nothing() {
@@ -65,10 +47,10 @@ by_rclone_after() { lines_are by_rclone "$objects_of_who" && unmount_all; }
 tiny_trail
 what="bucket to answer, cold, tiny ($(thousands "$objects") objects)"
 [ "$BENCH_SIZE" != smoke ] || give_up_rows "no server in a smoke run"
-start_ceph
+start_server ceph >"$tmp/why" || give_up_rows "$(sed 's/^ceph.sh: //' "$tmp/why")"
 clean_environment
 buckets_of "$S3_URL" "$S3_KEY" "$S3_SECRET"
-"$PYTHON" tests/s3/put.py "$S3_URL" trail "$source" >/dev/null || give_up "put.py"
+upload trail "$source" >/dev/null || give_up "put.py"
 read -r events_of_who objects_of_who < <("$PYTHON" tests/bench/truth.py "$source" "$who")
 peers=()
 have_peer aws && peers+=(by_sync)

@@ -4,29 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 . tests/s3/lib.sh
 
-mnt=$tmp/mnt ceph=$tmp/ceph
-
-end() { # the servers, then all else
-	local status=$?
-	trap '' INT TERM HUP
-	[ ! -e "$ceph/ceph.conf" ] || tests/s3/ceph.sh stop "$ceph"
-	(exit $status)
-	clean_up
-}
-trap end EXIT
-
-start_ceph() {
-	tests/s3/ceph.sh start "$ceph" >"$tmp/ceph.said" 2>&1
-	case $? in
-	0) . "$ceph/env" ;;
-	77) tail -1 "$tmp/ceph.said"; exit 77 ;;
-	*) give_up "ceph.sh: $(tail -20 "$tmp/ceph.said")" ;;
-	esac
-}
-
-upload() { # upload BUCKET [DIRECTORY [PREFIX]]
-	AWS_ACCESS_KEY_ID=$S3_KEY AWS_SECRET_ACCESS_KEY=$S3_SECRET "$PYTHON" tests/s3/put.py --times "$S3_URL" "$@"
-}
+mnt=$tmp/mnt
 
 assume() { # assume: prints key, secret and token of the role, from the second gateway
 	"$PYTHON" - "$S3_STS_URL" "$S3_ROLE" "$S3_KEY" "$S3_SECRET" <<'EOF'
@@ -47,13 +25,13 @@ EOF
 seen_by_server() { # seen_by_server PATTERN: how many of the requests since since_now
 	local mark="mark-$RANDOM$RANDOM$RANDOM"
 	curl -s --noproxy '*' -o /dev/null --max-time 60 "$S3_URL/$mark"
-	await "$PATIENCE" grep -qa "$mark" "$ceph/log/access.log" || { echo "no log" >&2; return 1; }
-	tail -c +"$log_from" "$ceph/log/access.log" | sed "/$mark/q" | grep -caE "$1"
+	await "$PATIENCE" grep -qa "$mark" "$server/log/access.log" || { echo "no log" >&2; return 1; }
+	tail -c +"$log_from" "$server/log/access.log" | sed "/$mark/q" | grep -caE "$1"
 }
 
 since_now() {
 	seen_by_server . >/dev/null
-	log_from=$(($(stat -c %s "$ceph/log/access.log") + 1))
+	log_from=$(($(stat -c %s "$server/log/access.log") + 1))
 }
 log_from=1
 
@@ -156,7 +134,7 @@ temporary() {
 }
 
 clean_environment
-start_ceph
+start_server ceph || exit
 TEST_SECRET=$S3_SECRET
 export AWS_ENDPOINT_URL=$S3_URL AWS_REGION=us-east-1
 make_trail source --all --objects 1300 --events 4000 --days 2 --regions 2 >/dev/null && make_trail small --objects 40 --events 200 >/dev/null ||
@@ -182,8 +160,8 @@ mount_trail "$tmp/small" "$tmp/mnt.small" && wait_ready "$tmp/mnt.small" && smal
 check "virtual-hosted" mounts_small --endpoint-url "${S3_URL/127.0.0.1/s3.localhost}"
 check "path style forced" mounts_small --endpoint-url "${S3_URL/127.0.0.1/s3.localhost}" --force-path-style
 check "TLS: unknown authority" refused 'certificate' --endpoint-url "$S3_TLS_URL" s3://second "$mnt.no"
-check "TLS: --ca-bundle" mounts_small --endpoint-url "$S3_TLS_URL" --ca-bundle "$ceph/ca.pem"
-check "TLS: AWS_CA_BUNDLE" with AWS_CA_BUNDLE="$ceph/ca.pem" mounts_small --endpoint-url "$S3_TLS_URL"
+check "TLS: --ca-bundle" mounts_small --endpoint-url "$S3_TLS_URL" --ca-bundle "$server/ca.pem"
+check "TLS: AWS_CA_BUNDLE" with AWS_CA_BUNDLE="$server/ca.pem" mounts_small --endpoint-url "$S3_TLS_URL"
 check "temporary credentials" temporary
 check "a role from STS" role_profile
 finish

@@ -4,37 +4,15 @@
 . "$(dirname "$0")/lib.sh"
 . tests/s3/lib.sh
 
-mnt=$tmp/mnt swift=$tmp/swift
-
-end() { # the server, then all else
-	local status=$?
-	trap '' INT TERM HUP
-	[ ! -e "$swift/log/swift.out" ] || tests/s3/swift.sh stop "$swift"
-	(exit $status)
-	clean_up
-}
-trap end EXIT
-
-start_swift() {
-	tests/s3/swift.sh start "$swift" >"$tmp/swift.said" 2>&1
-	case $? in
-	0) . "$swift/env" ;;
-	77) tail -1 "$tmp/swift.said"; exit 77 ;;
-	*) give_up "swift.sh: $(tail -20 "$tmp/swift.said")" ;;
-	esac
-}
-
-upload() { # upload BUCKET [DIRECTORY [PREFIX]]
-	AWS_ACCESS_KEY_ID=$S3_KEY AWS_SECRET_ACCESS_KEY=$S3_SECRET AWS_REGION=$S3_REGION "$PYTHON" tests/s3/put.py --times "$S3_URL" "$@"
-}
+mnt=$tmp/mnt
 
 # The server logs a request before it answers, so what trailfs has the answer of is there.
 seen_by_server() { # seen_by_server PATTERN: how many of the requests since since_now
-	tail -c +"$log_from" "$swift/log/access.log" | grep -caE "$1"
+	tail -c +"$log_from" "$server/log/access.log" | grep -caE "$1"
 }
 
 since_now() {
-	log_from=$(($(stat -c %s "$swift/log/access.log") + 1))
+	log_from=$(($(stat -c %s "$server/log/access.log") + 1))
 }
 
 equal() { # equal DIRECTORY
@@ -137,16 +115,16 @@ refused_all() {
 
 stops() { # no process is left, and no file
 	local pids pid
-	pids=$(cat "$swift/pids")
-	same "processes" "$(wc -w <<<"$pids")" 5 && tests/s3/swift.sh stop "$swift" || return 1
+	pids=$(cat "$server/pids")
+	same "processes" "$(wc -w <<<"$pids")" 5 && tests/s3/swift.sh stop "$server" || return 1
 	for pid in $pids; do
 		gone "$pid" || { echo "$pid still runs"; return 1; }
 	done
-	not test -e "$swift"
+	not test -e "$server"
 }
 
 clean_environment
-start_swift
+start_server swift || exit
 TEST_SECRET=$S3_SECRET
 export AWS_ENDPOINT_URL=$S3_URL AWS_REGION=eu-central-1
 make_trail source --objects 1200 --events 2400 --days 2 --regions 2 >/dev/null && make_trail small --objects 40 --events 100 >/dev/null ||

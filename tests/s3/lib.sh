@@ -33,6 +33,30 @@ start_faults() { # start_faults [OPTION...]: the fault server; sets S3_PORT, S3_
 	export AWS_ENDPOINT_URL=$S3_URL
 }
 
+# A real S3 server, which is stopped before all else is cleaned up. Status 77, and says why, where it is not installed.
+start_server() { # start_server ceph|swift: in $server; sets S3_URL, S3_KEY, S3_SECRET and what else its script says
+	local script=tests/s3/$1.sh status
+	server=$tmp/$1
+	trap 'end_server tests/s3/'"$1.sh" EXIT
+	"$script" start "$server" >"$server.said" 2>&1
+	status=$?
+	[ $status != 77 ] || { tail -1 "$server.said"; return 77; }
+	[ $status = 0 ] || give_up "$script: $(tail -20 "$server.said")"
+	. "$server/env"
+}
+
+end_server() { # end_server SCRIPT: as the last thing
+	local status=$?
+	trap '' INT TERM HUP
+	[ ! -d "$server" ] || "$1" stop "$server"
+	(exit $status)
+	clean_up
+}
+
+upload() { # upload BUCKET [DIRECTORY [PREFIX]]: to the real server
+	AWS_ACCESS_KEY_ID=$S3_KEY AWS_SECRET_ACCESS_KEY=$S3_SECRET AWS_REGION=${S3_REGION:-us-east-1} "$PYTHON" tests/s3/put.py --times "$S3_URL" "$@"
+}
+
 ctl() { # ctl WHAT [JSON]: what the fault server's control says
 	local said
 	said=$(curl -sS --noproxy '*' --max-time 120 ${2:+--data-binary "$2"} "http://127.0.0.1:$CONTROL_PORT/_control/$1") || return 1
