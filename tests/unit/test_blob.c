@@ -10,35 +10,16 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 #include "fs/store/blob.h"
-
-/* n bytes of gzip from len bytes of text; new. */
-static char *zip(const void *text, size_t len, size_t *ret_n)
-{
-	z_stream z = {0};
-	size_t room = len / 2 + 1000;
-	char *out = malloc(room);
-
-	assert_non_null(out);
-	assert_int_equal(deflateInit2(&z, 1, Z_DEFLATED, MAX_WBITS + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
-	z.next_in = (unsigned char *)text;
-	z.avail_in = (unsigned)len;
-	z.next_out = (unsigned char *)out;
-	z.avail_out = (unsigned)room;
-	assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
-	*ret_n = z.total_out;
-	deflateEnd(&z);
-	return out;
-}
+#include "tests/gzip.h"
 
 static void small_ones_are_held(void **state)
 {
 	char reason[BLOB_REASON_MAX] = "";
 	struct blob *b;
 	size_t n;
-	char *z = zip("hello", 5, &n);
+	char *z = gzip("hello", 5, &n);
 
 	(void)state;
 	assert_int_equal(blob_gunzip(z, n, NULL, &b, reason), 0);
@@ -61,7 +42,7 @@ static void large_ones_are_mapped(void **state)
 	(void)state;
 	for (size_t i = 0; i < len; i += 4096)
 		memcpy(text + i, &i, sizeof(i) < len - i ? sizeof(i) : len - i);
-	z = zip(text, len, &n);
+	z = gzip(text, len, &n);
 	assert_int_equal(blob_gunzip(z, n, NULL, &b, reason), 0);
 	assert_int_equal(blob_len(b), len);
 	assert_int_equal(blob_held(b), 0);

@@ -12,9 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 #include "fs/store/ingest.h"
+#include "tests/gzip.h"
 
 #define IN    "AWSLogs/111122223333/CloudTrail/us-east-1/2025/06/19/a.json"
 #define OUT   "folder/a.json"
@@ -45,24 +45,6 @@ static struct segment *finish(struct segment_build *b)
 	segment_build_free(b);
 	assert_int_equal(segment_open_memory(data, len, drop, &s, &why), 0);
 	return s;
-}
-
-static char *zip(const char *text, size_t *ret_n)
-{
-	z_stream z = {0};
-	size_t len = strlen(text), room = len + 1000;
-	char *out = malloc(room);
-
-	assert_non_null(out);
-	assert_int_equal(deflateInit2(&z, 6, Z_DEFLATED, MAX_WBITS + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
-	z.next_in = (unsigned char *)text;
-	z.avail_in = (unsigned)len;
-	z.next_out = (unsigned char *)out;
-	z.avail_out = (unsigned)room;
-	assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
-	*ret_n = z.total_out;
-	deflateEnd(&z);
-	return out;
 }
 
 struct outcome {
@@ -178,7 +160,7 @@ static void shapes_gzip(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(shapes) / sizeof(*shapes); i++) {
 		size_t n;
-		char *data = zip(shapes[i].text, &n);
+		char *data = gzip(shapes[i].text, strlen(shapes[i].text), &n);
 
 		check(IN ".gz", shapes[i].text, data, n, shapes[i].in_flags, shapes[i].in_rows);
 		check(OUT ".gz", shapes[i].text, data, n, shapes[i].out_flags, shapes[i].out_rows);
@@ -197,7 +179,7 @@ static void folders_that_hold_no_logs(void **state)
 		{OUT ".gz", true},
 	};
 	size_t n;
-	char *data = zip(EVENT, &n);
+	char *data = gzip(EVENT, strlen(EVENT), &n);
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {

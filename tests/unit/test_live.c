@@ -11,6 +11,7 @@
 
 #include <time.h>
 
+#include "fs/clock.h"
 #include "fs/live.h"
 #include "fs/log.h"
 #include "fs/store/follow.h"
@@ -58,16 +59,10 @@ static void grew(void *arg)
 
 static void wait_some(struct world *w, time_t end)
 {
-	struct timespec t;
-
 	if (time(NULL) > end)
 		fail_msg("not within %d s", LIMIT);
-	clock_gettime(CLOCK_REALTIME, &t);
-	t.tv_nsec += 5000000;
-	t.tv_sec += t.tv_nsec / 1000000000;
-	t.tv_nsec %= 1000000000;
 	pthread_mutex_lock(&w->lock);
-	pthread_cond_timedwait(&w->changed, &w->lock, &t);
+	clock_wait(&w->changed, &w->lock, clock_now() + CLOCK_SECOND / 200);
 	pthread_mutex_unlock(&w->lock);
 }
 
@@ -182,7 +177,7 @@ static void start(struct world *w, uint64_t keep)
 	time_t end = time(NULL) + LIMIT;
 
 	pthread_mutex_init(&w->lock, NULL);
-	pthread_cond_init(&w->changed, NULL);
+	clock_cond_init(&w->changed);
 	assert_int_equal(catalog_new(NULL, false, changed, w, &w->catalog), 0);
 	assert_int_equal(follow_new(&w->source.base, NULL, w->catalog, &options, &w->follow), 0);
 	assert_int_equal(reader_new(&w->reads.base, NULL, changed, w, &w->reader), 0);

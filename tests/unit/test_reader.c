@@ -14,10 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include "fs/log.h"
 #include "fs/store/reader.h"
+#include "tests/gzip.h"
 
 #define MIB     (1u << 20)
 #define PENDING 32
@@ -42,23 +42,6 @@ struct fake {
 	int n_pending;
 };
 
-static char *zip(const char *text, size_t len, size_t *ret_n)
-{
-	z_stream z = {0};
-	size_t room = len / 2 + 1000;
-	char *out = malloc(room);
-
-	deflateInit2(&z, 1, Z_DEFLATED, MAX_WBITS + 16, 8, Z_DEFAULT_STRATEGY);
-	z.next_in = (unsigned char *)text;
-	z.avail_in = (unsigned)len;
-	z.next_out = (unsigned char *)out;
-	z.avail_out = (unsigned)room;
-	deflate(&z, Z_FINISH);
-	*ret_n = z.total_out;
-	deflateEnd(&z);
-	return out;
-}
-
 static char *contents(const char *key, size_t *ret_n)
 {
 	char *data, *zeros;
@@ -68,10 +51,10 @@ static char *contents(const char *key, size_t *ret_n)
 		return strdup(key + 2);
 	}
 	if (strncmp(key, "z:", 2) == 0)
-		return zip(key + 2, strlen(key + 2), ret_n);
+		return gzip(key + 2, strlen(key + 2), ret_n);
 	if (strncmp(key, "nz:", 3) == 0) {
 		zeros = calloc(1, strtoul(key + 3, NULL, 10));
-		data = zip(zeros, strtoul(key + 3, NULL, 10), ret_n);
+		data = gzip(zeros, strtoul(key + 3, NULL, 10), ret_n);
 		free(zeros);
 		return data;
 	}

@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <time.h>
 
+#include "fs/clock.h"
 #include "fs/log.h"
 #include "fs/rollup.h"
 #include "fs/store/follow.h"
@@ -164,16 +165,10 @@ static void changed(void *arg)
 /* Lets some time pass, or something change. */
 static void wait_some(struct world *w, time_t end)
 {
-	struct timespec t;
-
 	if (time(NULL) > end)
 		fail_msg("not within %d s", LIMIT);
-	clock_gettime(CLOCK_REALTIME, &t);
-	t.tv_nsec += 5000000;
-	t.tv_sec += t.tv_nsec / 1000000000;
-	t.tv_nsec %= 1000000000;
 	pthread_mutex_lock(&w->lock);
-	pthread_cond_timedwait(&w->changed, &w->lock, &t);
+	clock_wait(&w->changed, &w->lock, clock_now() + CLOCK_SECOND / 200);
 	pthread_mutex_unlock(&w->lock);
 }
 
@@ -199,7 +194,7 @@ static void begin(struct world *w)
 	*w = (struct world){.seed = 7};
 	folder_make(&w->folder);
 	pthread_mutex_init(&w->lock, NULL);
-	pthread_cond_init(&w->changed, NULL);
+	clock_cond_init(&w->changed);
 }
 
 static void start(struct world *w)
