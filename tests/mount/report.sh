@@ -1,7 +1,7 @@
 #!/bin/bash
 # report.html, wherever it can be asked for: what it counts and where its links lead, by the model; hostile values; while
 # events come; what is new only when all that is older is known; in a browser.
-# also: asan
+# also: asan tsan
 # timeout: 900
 . "$(dirname "$0")/lib.sh"
 

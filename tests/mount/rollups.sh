@@ -1,7 +1,7 @@
 #!/bin/bash
 # Rollups: all.jsonl, all.json, all.csv, count and counts.tsv, wherever they can be asked for, byte by byte; from any
 # offset, by many readers, in bounded memory; while events come; when a log cannot be read or is not yet.
-# also: asan
+# also: asan tsan
 # timeout: 900
 . "$(dirname "$0")/lib.sh"
 
@@ -214,7 +214,10 @@ memory() { # of a long one, while it is read
 }
 
 events=2000 objects=200 some=25 few=6
-[ -z "$SAN" ] || events=500 objects=60 some=6 few=2
+case $SAN in
+asan) events=500 objects=60 some=6 few=2 ;;
+tsan) events=200 objects=30 some=3 few=1 ;;
+esac
 
 make_trail source --objects 96 --events 3000 --days 4 --large-records >/dev/null || give_up "make-trail"
 "${CC:-cc}" -O1 -shared -fPIC -Wall -Wextra -Werror -o "$tmp/slow_read.so" tests/mount/slow_read.c -ldl ||
@@ -244,7 +247,7 @@ check "--since and --until" equal "$tmp/all" "--some $few" --since 2025-06-18T09
 
 odd=$("$PYTHON" tests/model/odd_trails.py --list)
 # shellcheck disable=SC2086
-[ -z "$SAN" ] || odd=$(awk 'NR % 6 == 0' <<<"$odd")
+[ -z "$SAN" ] || odd=$(awk -v each="$([ "$SAN" = tsan ] && echo 24 || echo 6)" 'NR % each == 0' <<<"$odd")
 # shellcheck disable=SC2086
 odd_trails $odd || give_up "odd_trails.py"
 for name in $odd; do

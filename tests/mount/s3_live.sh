@@ -1,0 +1,145 @@
+#!/bin/bash
+# live.jsonl of a bucket: objects come while requests fail, are cut short and give wrong bytes, while the server is out and
+# while one object is denied. Each event is told once, no matter what, and what was told stays as it is.
+# also: tsan
+# timeout: 900
+. "$(dirname "$0")/lib.sh"
+. tests/s3/lib.sh
+
+mnt=$tmp/mnt live=$tmp/mnt/live.jsonl
+export DAY # of keys and events; both days are asked for at each refresh, also when midnight passes meanwhile
+DAY=$(today)
+yesterday=$(date -u -d "$DAY -1 day" +%F)
+: >"$tmp/wanted"
+
+put() { # put KEY EVENTNAME...: its events are wanted, each once
+	local key
+	key=$(log_key "$1")
+	make_log "$tmp/log" "${@:2}" && zcat "$tmp/log" | jq -c '.Records[]' >>"$tmp/wanted" && put_object trail "$key" "$tmp/log"
+}
+
+put_again() { # put_again KEY: by a second trail, whose keys sort first
+	local key
+	key=$(log_key "$1")
+	put_object trail "${key/_$1./_0-$1.}" "$tmp/log"
+}
+
+told_all() { # each that is wanted, once; no other
+	t cat "$live" >"$tmp/told" && cmp -s <(sort -u "$tmp/wanted") <(sort "$tmp/told")
+}
+
+all_told() {
+	await "$PATIENCE" told_all && return
+	echo "told twice, or not wanted: $(comm -13 <(sort -u "$tmp/wanted") <(sort "$tmp/told") | head -3)"
+	echo "lost: $(comm -23 <(sort -u "$tmp/wanted") <(sort "$tmp/told") | head -3)"
+	return 1
+}
+
+bad_times() { # of every few requests one fails, in one of many ways
+	rules '{"kind":"LIST","every":5,"status":503,"code":"SlowDown"}' '{"kind":"LIST","every":7,"reset":true}' \
+		'{"kind":"GET","every":3,"status":500,"code":"InternalError"}' '{"kind":"GET","every":4,"drop_after":50}' \
+		'{"kind":"GET","every":5,"flip":60}' '{"kind":"GET","every":7,"reset":true}'
+}
+
+struck() { # each of the rules
+	[ "$(ctl hits | jq 'min')" -ge 1 ] || { echo "rules that never struck: $(ctl hits)"; return 1; }
+}
+
+first_index() {
+	put old Old1 Old2 && DAY=$yesterday put older Old3 && DAY=2025-06-18 put ancient Old4 && : >"$tmp/wanted" &&
+		mount_trail s3://trail "$mnt" --refresh 1 --timeout 15 && wait_ready "$mnt" && same "size" "$(t stat -c %s "$live")" 0
+}
+
+follow() { # as people do, and as a program that reads at the end again and again
+	tail -n +1 -F "$live" >"$tmp/tail" 2>/dev/null &
+	readers=($!)
+	"$PYTHON" - "$live" "$tmp/read" <<'END' &
+import sys, time
+with open(sys.argv[1], 'rb', buffering=0) as file, open(sys.argv[2], 'wb', buffering=0) as out:
+    while True:
+        out.write(file.read(777))
+        time.sleep(0.003)
+END
+	readers+=($!)
+	own "${readers[0]}"
+	own "${readers[1]}"
+}
+
+rounds() { # rounds N: several objects each, of two days, some delivered twice; all is told before the next one comes
+	local round n
+	for round in $(seq "$1"); do
+		for n in 1 2 3; do
+			# shellcheck disable=SC2046
+			put "r$round-$n" $(seq -f "Round$round-$n-%g" $((n * round % 20 + 1))) || return 1
+		done
+		put_again "r$round-3" && DAY=$yesterday put "y$round" "Late$round" && DAY=$yesterday put_again "y$round" && all_told || return 1
+	done
+}
+
+in_bad_times() {
+	bad_times && rounds 5 && struck && ctl rules '[]'
+}
+
+in_order() { # those of a round before those of the next one
+	local order
+	order=$(sed -E 's/.*"eventName":"(Round|Late)([0-9]+).*/\2/' "$tmp/told")
+	same "order" "$(uniq <<<"$order" | tr '\n' ' ')" "1 2 3 4 5 "
+}
+
+no_more_refreshes() { # no_more_refreshes N: until that many listings were refused
+	[ "$(ctl hits | jq '.[0]')" -ge "$1" ]
+}
+
+outage() { # what comes while nothing answers is told when it answers again, and what was told can be read meanwhile
+	rules '{"status":503,"code":"SlowDown"}' && put out1 Out1 Out2 && put out2 Out3 && await "$PATIENCE" no_more_refreshes 3 || return 1
+	cp "$tmp/told" "$tmp/before" && t cmp "$live" "$tmp/before" && ctl rules '[]' && all_told
+}
+
+cut_for_long() { # cut_for_long: more often than one refresh tries
+	rules "{\"kind\":\"GET\",\"path\":\"$(log_key cut)\",\"times\":40,\"drop_after\":50}" && put cut Cut1 Cut2 && put whole Whole1 &&
+		await "$PATIENCE" t grep -q Whole1 "$live" || return 1
+	ctl rules '[]' && all_told
+}
+
+denied() { # asked for again at SIGHUP
+	rules "{\"kind\":\"GET\",\"path\":\"$(log_key denied)\",\"status\":403,\"code\":\"AccessDenied\"}" && put denied Denied1 Denied2 &&
+		await "$PATIENCE" t grep -q _denied "$mnt/ERRORS" && put open Open1 && await "$PATIENCE" t grep -q Open1 "$live" &&
+		not t grep -q Denied "$live" && ctl rules '[]' && hup "$mnt" && all_told
+}
+
+replaced() { # by a larger one, by a smaller one, and removed: what was told was told
+	put grows Grows1 && all_told && put grows Grows1 Grows2 Grows3 && all_told && put grows Grows1 && put after1 After1 && all_told || return 1
+	delete_object trail "$(log_key grows)" && put after2 After2 && all_told && put grows Grows1 Grows2 && put after3 After3 && all_told
+}
+
+readers_agree() {
+	await "$PATIENCE" cmp -s "$tmp/tail" "$tmp/told" || { echo "tail -F differs"; diff "$tmp/tail" "$tmp/told" | head -3; return 1; }
+	await "$PATIENCE" cmp -s "$tmp/read" "$tmp/told" || { echo "a reader that goes on differs"; cmp "$tmp/read" "$tmp/told"; return 1; }
+	same "size" "$(t stat -c %s "$live")" "$(stat -c %s "$tmp/told")"
+}
+
+stop_reading() {
+	kill "${readers[@]}"
+	wait "${readers[@]}" 2>/dev/null
+}
+
+mounted_again() { # nothing that the cache holds is news
+	unmount "$mnt" && mount_trail s3://trail "$mnt" --refresh 1 && wait_ready "$mnt" && : >"$tmp/wanted" && put again Again1 && all_told
+}
+
+clean_environment
+use_keys "$TEST_KEY" "$TEST_SECRET"
+start_faults --bucket trail
+check "it begins empty" first_index
+follow
+check "each event is told once in bad times" in_bad_times
+check "a round's events come before the next one's" in_order
+check "what comes while the server is out" outage
+check "an object that is cut short for long" cut_for_long
+check "an object that is denied for a while" denied
+check "objects that are replaced, removed and brought back" replaced
+check "all readers have the same" readers_agree
+stop_reading
+check "the next mount begins anew" mounted_again
+check "it ends" unmount "$mnt"
+finish
