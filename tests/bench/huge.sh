@@ -10,13 +10,6 @@
 #   different values of a file's events.
 . "$(dirname "$0")/lib.sh"
 
-huge_trail() { # huge_trail NAME EVENTS-PART
-	local all
-	all=$(by_size 10000000 300000 3000)
-	# shellcheck disable=SC2046
-	trail "$1" --preset huge --events $((all / $2)) $(by_size "" "--objects 530 --days 30" "--objects 60 --days 3")
-}
-
 huge_mounted() {
 	"$TRAILFS" --refresh 0 --cache-dir "$tmp/cache" "$source" "$mnt" && ls "$mnt/by-user"
 }
@@ -42,7 +35,7 @@ first_index() { # while its memory is watched
 	local from=$EPOCHREALTIME
 	start_trail "$source" "$mnt" --cache-dir "$tmp/cache"
 	pid=$started_pid
-	"$PYTHON" tests/bench/watch.py "$pid" "$mnt/.trailfs/status" >"$tmp/memory" || give_up "no index: $(tail -3 "${log_of[$mnt]}")"
+	"$PYTHON" tests/bench/watch.py "$pid" until "$mnt/.trailfs/status" >"$tmp/memory" || give_up "no index: $(tail -3 "${log_of[$mnt]}")"
 	add index "$(awk -v a="$from" -v b="$EPOCHREALTIME" 'BEGIN { print b - a }')"
 	same "records in the mount" "$(status_of "$mnt" .events.delivered)" "$events" || give_up "index"
 	read -r peak after <"$tmp/memory"

@@ -51,6 +51,13 @@ busy_trail() {
 	trail busy --preset busy $(by_size "" "--objects 30 --events 57000" "--objects 6 --events 1200")
 }
 
+huge_trail() { # huge_trail NAME EVENTS-PART: a tenth of the events is 10
+	local all
+	all=$(by_size 10000000 300000 3000)
+	# shellcheck disable=SC2046
+	trail "$1" --preset huge --events $((all / $2)) $(by_size "" "--objects 530 --days 30" "--objects 60 --days 3")
+}
+
 thousands() { # thousands N: 20000 is 20,000
 	sed -E ':a;s/([0-9])([0-9]{3})($|,)/\1,\2\3/;ta' <<<"$1"
 }

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 
-PARTS = ('index', 'scan', 'grep', 'walk', 'huge', 's3-answer', 's3-index')
+PARTS = ('index', 'scan', 'grep', 'walk', 'huge', 'rollups', 's3-answer', 's3-index')
 SIZES = {'quick': '**A quick run: a tenth or less of the data. These are no figures to quote.**\n',
          'smoke': '**A run that only shows that the parts work: these figures mean nothing.**\n'}
 INTRODUCTION = """# Performance

@@ -1,9 +1,11 @@
 #!/usr/bin/python3
-"""Watches a daemon's anonymous memory until its index is complete: prints the highest and the last, in MB (10^6 bytes).
+"""Watches a daemon's anonymous memory: prints the highest and the last, in MB (10^6 bytes).
 
-    watch.py PID STATUS
+    watch.py PID until STATUS        until its index is complete
+    watch.py PID while COMMAND...    while the command runs, whose output goes to standard error
 """
 import json
+import subprocess
 import sys
 import time
 
@@ -24,12 +26,24 @@ def complete(status):
         return False
 
 
-def main(pid, status):
+def ended(command):
+    """A function that says whether it has ended, and well."""
+    running = subprocess.Popen(command, stdout=sys.stderr)
+
+    def look():
+        if running.poll():
+            raise OSError('%s: exit status %d' % (command[0], running.returncode))
+        return running.returncode == 0
+    return look
+
+
+def main(pid, what, *more):
+    over = ended(more) if what == 'while' else lambda: complete(*more)
     highest, looked = 0, 0
     while True:
         highest = max(highest, anonymous(pid))
         if time.monotonic() - looked > 0.25:
-            if complete(status):
+            if over():
                 break
             looked = time.monotonic()
         time.sleep(0.05)
