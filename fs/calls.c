@@ -85,11 +85,13 @@ static double keep_seconds(uint64_t node)
 }
 
 /* moves: of the directory. */
-static void entry_of(struct fuse_entry_param *e, uint64_t node, const struct stat *st, bool moves)
+static void entry_of(
+	struct fuse_entry_param *e, uint64_t node, const char *name, const struct stat *st, bool moves)
 {
 	*e = (struct fuse_entry_param){.ino = node, .attr = *st};
 	e->attr_timeout = e->entry_timeout = keep_seconds(node);
-	if ((moves || tree_keep(node) == TREE_KEEP_NODE) && e->entry_timeout > SHORT)
+	moves |= tree_keep(node) == TREE_KEEP_NODE || tree_name_moves(name);
+	if (moves && e->entry_timeout > SHORT)
 		e->entry_timeout = SHORT;
 }
 
@@ -111,7 +113,7 @@ static int ask_lookup(struct calls *c, const struct call *call)
 		told_missed(c->told, call->node);
 	else
 		atomic_store_explicit(&c->looked, call->node, memory_order_relaxed);
-	entry_of(&e, node, &st, tree_moves(c->tree, call->node));
+	entry_of(&e, node, call->name, &st, tree_moves(c->tree, call->node));
 	fuse_reply_entry(call->req, &e);
 	return 0;
 }
@@ -239,7 +241,7 @@ static int add_position(
 	struct stat st;
 	uint64_t node;
 	if (attributes && tree_dir_stat(c->tree, dir, i, &node, &st) == 0)
-		entry_of(&e, node, &st, f->moves);
+		entry_of(&e, node, entry.name, &st, f->moves);
 	return add(f, entry.name, &e, (off_t)i + DOTS + 1);
 }
 

@@ -62,6 +62,9 @@ static inline bool slice_shows(const struct slice *s, uint32_t row)
 /* 1 where the row has no clash. */
 uint32_t day_clash(const struct day *d, struct place at);
 
+/* The settled rows that have the stem and a number; *ret is yours. 0 or -ENOMEM. */
+int day_numbered(struct day *d, const char *stem, struct place **ret, size_t *ret_n);
+
 /* The stem of a row's file name (name_of_event()); out has room for NAME_STEM_MAX + 1. Returns its length. */
 size_t day_stem(const struct day *d, struct place at, char *out);
 

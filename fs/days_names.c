@@ -60,6 +60,27 @@ uint32_t day_clash(const struct day *d, struct place at)
 	return number;
 }
 
+int day_numbered(struct day *d, const char *stem, struct place **ret, size_t *ret_n)
+{
+	char is[NAME_STEM_MAX + 1];
+	struct place *at;
+	size_t n = 0;
+
+	pthread_mutex_lock(&d->lock);
+	at = malloc((d->n_clashes + 1u) * sizeof(*at));
+	for (uint32_t i = 0; at && i < d->n_clashes; i++) {
+		day_stem(d, d->clash[i].at, is);
+		if (!strcmp(is, stem))
+			at[n++] = d->clash[i].at;
+	}
+	pthread_mutex_unlock(&d->lock);
+	if (!at)
+		return -ENOMEM;
+	*ret = at;
+	*ret_n = n;
+	return 0;
+}
+
 size_t day_name(const struct day *d, struct place at, char *out)
 {
 	size_t len = day_stem(d, at, out);

@@ -13,6 +13,7 @@
 #include "fs/log.h"
 #include "fs/store/cache.h"
 #include "fs/tree_private.h"
+#include "render/name.h"
 
 #define DAY_SECONDS 86400
 #define NS          1000000000
@@ -497,6 +498,14 @@ bool tree_moves(struct tree *t, uint64_t dir)
 {
 	/* Of several events with one ID the first is shown, and an earlier one may still come. */
 	return dir == NODE_BY_ID || (node_has_filter(dir) && view_moves(t->view, node_filter(dir)));
+}
+
+bool tree_name_moves(const char *name)
+{
+	size_t stem_len;
+	uint32_t clash, second;
+
+	return strchr(name, '~') && name_read_event(name, strlen(name), true, &stem_len, &clash, &second);
 }
 
 /* ---- life ---- */

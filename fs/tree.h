@@ -65,6 +65,8 @@ enum tree_keep tree_keep(uint64_t node);
 /* Whether names in a directory may stop being true with no news of it: then the kernel may keep none for
  * longer than a directory's. */
 bool tree_moves(struct tree *t, uint64_t dir);
+/* Whether this name may, in any directory: the number in an event's changes with what comes and goes. */
+bool tree_name_moves(const char *name);
 
 /* A listing: immutable, counted; positions 0 .. n-1 are stable cookies. */
 struct tree_dir;

@@ -50,17 +50,6 @@ void snapshot_unref(struct snapshot *s)
 	free(s);
 }
 
-void news_free(struct news *n)
-{
-	while (n) {
-		struct news *next = n->next;
-
-		part_unref(n->part);
-		free(n);
-		n = next;
-	}
-}
-
 void catalog_free_problems(struct problem *p, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -124,8 +113,10 @@ static void count(struct catalog *c, const struct entry *e, int64_t by)
 void catalog_set(struct catalog *c, struct entry *e, enum object_state state)
 {
 	/* The size of an object that failed was a guess, and the kernel may have been told of it. */
-	if (e->state == OBJECT_FAILED && state != OBJECT_FAILED)
+	if (e->state == OBJECT_FAILED && state != OBJECT_FAILED) {
 		catalog_add_news(c, e);
+		e->late = true;
+	}
 	count(c, e, -1);
 	if (state == OBJECT_WAITING || state == OBJECT_GONE) {
 		free(e->problem);
@@ -190,6 +181,7 @@ struct entry *catalog_add(struct catalog *c, const struct source_object *o)
 	e->holds = e->o.wanted && key_has_log_name(key) &&
 		   (info.kind == KEY_LOG || (info.kind == KEY_PLAIN && !c->layout_only));
 	e->slot = CATALOG_NO_SLOT;
+	e->late = c->listed;
 	e->inflated = o->size;
 	e->state = e->o.wanted ? OBJECT_WAITING : OBJECT_READY;
 	count(c, e, 1);
@@ -201,21 +193,6 @@ void catalog_set_problem(struct entry *e, int error, const char *reason)
 	free(e->problem);
 	e->problem = strdup(reason);
 	e->error = error;
-}
-
-void catalog_add_news(struct catalog *c, struct entry *e)
-{
-	struct news *n = calloc(1, sizeof(*n));
-
-	if (!n)
-		return;
-	n->object = &e->o;
-	if (e->slot != CATALOG_NO_SLOT && !catalog_refresh_part(&c->slot[e->slot])) {
-		n->part = part_ref(c->slot[e->slot].part);
-		n->place = e->place;
-	}
-	n->next = c->news;
-	c->news = n;
 }
 
 void catalog_dirty(struct catalog *c)
@@ -592,7 +569,7 @@ int64_t catalog_progress_at(struct catalog *c)
 	return at;
 }
 
-/* ---- problems, counts, news ---- */
+/* ---- problems, counts ---- */
 
 static int problem_order(const void *a, const void *b)
 {
@@ -675,15 +652,4 @@ struct catalog_counts catalog_counts(struct catalog *c)
 	}
 	pthread_mutex_unlock(&c->lock);
 	return counts;
-}
-
-struct news *catalog_take_news(struct catalog *c)
-{
-	struct news *n;
-
-	pthread_mutex_lock(&c->lock);
-	n = c->news;
-	c->news = NULL;
-	pthread_mutex_unlock(&c->lock);
-	return n;
 }

@@ -141,11 +141,13 @@ struct catalog_counts {
 };
 struct catalog_counts catalog_counts(struct catalog *c);
 
-/* An object that went away or was replaced: names and contents that the kernel may hold are stale. */
+/* An object that went away or was replaced: names and contents that the kernel may hold are stale. Or one
+ * that came when days had been shown without it: its events may have taken the names of others. */
 struct news {
 	struct news *next;
 	const struct object *object;
-	struct part *part; /* ref'd; NULL where it had no rows */
+	bool arrived;
+	struct part *part; /* ref'd; NULL where it had no rows, and of one that came */
 	uint32_t place;
 };
 struct news *catalog_take_news(struct catalog *c); /* yours: news_free() */

@@ -73,6 +73,7 @@ bool catalog_from_shelf(struct catalog *c, struct entry *e)
 		if (!catalog_same(&e->o.at, &o))
 			continue;
 		catalog_bind(c, e, slot, place);
+		catalog_add_arrival(c, e);
 		return true;
 	}
 	return false;
@@ -184,9 +185,11 @@ static void bind_waiting(struct catalog *c, uint32_t slot)
 		struct segment_object o = segment_object(seg, i);
 		struct entry *e = catalog_by_key(c, o.key);
 
-		if (e && (e->state == OBJECT_WAITING || e->state == OBJECT_FAILED) &&
-			catalog_same(&e->o.at, &o))
-			catalog_bind(c, e, slot, i);
+		if (!e || (e->state != OBJECT_WAITING && e->state != OBJECT_FAILED) ||
+			!catalog_same(&e->o.at, &o))
+			continue;
+		catalog_bind(c, e, slot, i);
+		catalog_add_arrival(c, e);
 	}
 }
 

@@ -1,6 +1,6 @@
 /*
  * What catalog.c (questions and snapshots), catalog_list.c (listings), catalog_parts.c (segments: adopt,
- * publish) and catalog_merge.c (merge, sweep) share.
+ * publish), catalog_merge.c (merge, sweep) and catalog_news.c share.
  *
  * Everything here is called with catalog.lock held.
  */
@@ -30,6 +30,7 @@ struct entry {
 	int64_t again_at;     /* FAILED: not to be tried before (monotonic ns) */
 	uint64_t batch;       /* WAITING: the batch that it is in, 0: it is in the queue */
 	bool holds;           /* may hold records: event days wait for it */
+	bool late;            /* not READY yet, and days may have been shown without it */
 };
 
 /* A segment in use or on the shelf (no object of it is present). */
@@ -110,6 +111,8 @@ int catalog_enqueue(struct catalog *c, struct entry *e);
 /* What the kernel holds of an object is stale. Memory that lacks here is not an error: whoever looks anew
  * sees the truth. */
 void catalog_add_news(struct catalog *c, struct entry *e);
+/* The same where an object has become READY. */
+void catalog_add_arrival(struct catalog *c, struct entry *e);
 /* The object is no more: news, its place, its key. */
 void catalog_drop(struct catalog *c, struct entry *e);
 /* Points an object at its place in a segment: READY, with what the segment says of it. */

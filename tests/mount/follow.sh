@@ -111,6 +111,30 @@ changed_bytes() { # the same name and event, other bytes; both were in the kerne
 		not there 'by-ip/198.51.100.0/2025/06/19/*_Changing_*' && there 'by-ip/203.0.113.254/2025/06/19/*_Changing_*'
 }
 
+clash_sorts_first() { # another event of the same name: the one in the first key has the plain one
+	local plain=2025/06/19/090000Z_Clash_id-Clash-0.json key other dir
+	key=$(log_path m-clash) other=$(log_path a-clash)
+	put "$key" Clash && gunzip <"$source/$key" | sed 's/198.51.100.0/203.0.113.9/' | gzip >"$tmp/aside/clash" || return 1
+	await "$PATIENCE" known "$key" || return 1
+	# Looked up, and in the kernel's cache; never listed.
+	for dir in events by-user/user-Clash by-event/Clash/by-user/user-Clash; do
+		cat_says "$dir/$plain" 198.51.100.0 || { echo "$dir: not the first"; return 1; }
+	done
+	mv "$tmp/aside/clash" "$source/$other"
+	await "$PATIENCE" known "$other" || return 1
+	for dir in events by-user/user-Clash by-event/Clash/by-user/user-Clash; do
+		soon cat_says "$dir/$plain" 203.0.113.9 && cat_says "$dir/${plain%.json}~2.json" 198.51.100.0 || { echo "$dir: not the new one"; return 1; }
+	done
+	rm "$source/$other"
+	soon not known "$other" && soon cat_says "events/$plain" 198.51.100.0 && soon cat_says "by-event/Clash/by-user/user-Clash/$plain" 198.51.100.0 &&
+		soon not t test -e "$mnt/events/${plain%.json}~2.json" && seen true
+}
+
+known() { # known KEY: a refresh has shown it; nothing is listed
+	[ -n "$by_itself" ] || hup "$mnt"
+	t test -e "$mnt/${1%.gz}" && complete "$mnt"
+}
+
 changed_events() { # other events in place of the old ones
 	put "$(log_path swap)" OldA OldB && seen there 'by-event/OldB' || return 1
 	t cat "$mnt"/by-event/Old?/2025/06/19/* >/dev/null
@@ -262,9 +286,9 @@ each() { # each FUNCTION...
 
 by_itself=
 begin "SIGHUP"
-each new_object new_day key_sorts_first changed_bytes changed_events same_size_and_time removed removed_day damaged_and_mended growing \
+each new_object new_day key_sorts_first changed_bytes clash_sorts_first changed_events same_size_and_time removed removed_day damaged_and_mended growing \
 	duplicate_of_another open_while_it_changes two_readers_in_between held_folder walk_while_it_changes source_away
 by_itself=1
 begin "--refresh 1" --refresh 1
-each new_object first_of_today key_sorts_first late_for_yesterday changed_bytes removed damaged_and_mended
+each new_object first_of_today key_sorts_first late_for_yesterday changed_bytes clash_sorts_first removed damaged_and_mended
 finish

@@ -58,6 +58,7 @@ static char *weak_strdup(const char *s)
 #undef tell
 #include "fs/store/catalog_parts.c"
 #include "fs/store/catalog_merge.c"
+#include "fs/store/catalog_news.c"
 /* clang-format on */
 #undef malloc
 #undef calloc
