@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "fs/etag.h"
 #include "render/key.h"
 
 #define SOURCE_KEY_MAX     4096 /* bytes of a key; S3 allows 1,024, a directory PATH_MAX */
@@ -26,6 +27,7 @@ struct source_object {
 	int64_t mtime; /* nanoseconds since 1970 */
 	uint64_t tag;  /* identity besides size and time: inode and change time, or a hash of the ETag. Equal
 			  key, size, mtime and tag: equal bytes */
+	struct etag etag; /* of an object of a bucket; only shown */
 };
 
 /* What is admitted at all: --since, --until, --account, --log-region. */

@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fs/etag.h"
 #include "fs/source_s3_plan.h"
 
 #define STOPPED (-EXFULL) /* of our own sinks: enough for now */
@@ -104,6 +105,7 @@ static int give(struct walk *w, const struct s3_object *o)
 		.size = o->size,
 		.mtime = o->mtime,
 		.tag = source_s3_tag(o->etag),
+		.etag = etag_parse(o->etag),
 	};
 
 	if (!*object.key)

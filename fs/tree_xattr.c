@@ -1,6 +1,6 @@
 /*
- * Where a file's bytes come from, as extended attributes: of an event the object's key, where its record
- * begins in the object's text, and its eventID; of a log object its key.
+ * Where a file's bytes come from, as extended attributes: of an event the object's key and ETag, where its
+ * record begins in the object's text, and its eventID; of an object its key and ETag.
  *
  * All other names are EOPNOTSUPP and not ENODATA. That is what ls heeds: it asks one file for ACLs and
  * capabilities and then no other of the same mount.
@@ -10,17 +10,34 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fs/etag.h"
 #include "fs/tree_private.h"
 
 #define PREFIX "user.trailfs."
 
+enum {
+	XATTR_KEY,
+	XATTR_ETAG,
+	XATTR_OFFSET,
+	XATTR_ID,
+	XATTR_COUNT
+};
+
+static const char *const names[XATTR_COUNT] = {
+	PREFIX "key", PREFIX "etag", PREFIX "offset", PREFIX "eventid"};
+
 struct xattrs {
 	char offset[16];
 	char id[36];
-	const char *key; /* NULL: none */
-	struct value offset_is, id_is;
-	struct part *part; /* holds what id_is points to */
+	char etag[ETAG_TEXT];
+	struct value is[XATTR_COUNT]; /* p is NULL: it has none */
+	struct part *part;            /* holds what the ID points to */
 };
+
+static struct value value_of(const char *text)
+{
+	return (struct value){text, (uint32_t)strlen(text)};
+}
 
 static void event_xattrs(const struct event_at *at, struct xattrs *x)
 {
@@ -28,11 +45,10 @@ static void event_xattrs(const struct event_at *at, struct xattrs *x)
 
 	/* Of a text that is not the object's own it would mislead. */
 	if (!(segment_object(s, segment_row_object(s, at->row)).flags & SEGMENT_DECODED)) {
-		int n = snprintf(x->offset, sizeof(x->offset), "%u", segment_row_offset(s, at->row));
-
-		x->offset_is = (struct value){x->offset, (uint32_t)n};
+		snprintf(x->offset, sizeof(x->offset), "%u", segment_row_offset(s, at->row));
+		x->is[XATTR_OFFSET] = value_of(x->offset);
 	}
-	x->id_is = segment_row_id(s, at->row, x->id);
+	x->is[XATTR_ID] = segment_row_id(s, at->row, x->id);
 }
 
 /* To be given back with part_unref(x->part). */
@@ -49,7 +65,11 @@ static int get_xattrs(struct tree *t, uint64_t node, struct xattrs *x)
 	o = catalog_object(t->catalog, node_object(node));
 	if (!o)
 		return -ESTALE;
-	x->key = o->at.key;
+	x->is[XATTR_KEY] = value_of(o->at.key);
+	if (o->at.etag.known) {
+		etag_print(&o->at.etag, x->etag);
+		x->is[XATTR_ETAG] = value_of(x->etag);
+	}
 	if (kind == NODE_OBJECT)
 		return 0;
 	err = tree_heal(t, tree_find_event(t, node, &at));
@@ -82,38 +102,29 @@ int tree_xattr(struct tree *t, uint64_t node, const char *name, char **ret, size
 {
 	struct xattrs x;
 	int err = tree_xattr_known(name) ? get_xattrs(t, node, &x) : -EOPNOTSUPP;
-	struct value v = {NULL, 0};
 
 	if (err)
 		return err;
-	name += strlen(PREFIX);
-	if (!strcmp(name, "key") && x.key)
-		v = (struct value){x.key, (uint32_t)strlen(x.key)};
-	else if (!strcmp(name, "offset"))
-		v = x.offset_is;
-	else if (!strcmp(name, "eventid"))
-		v = x.id_is;
-	err = v.p ? copy(v.p, v.len, ret, ret_n) : -ENODATA;
+	err = -ENODATA;
+	for (int i = 0; i < XATTR_COUNT; i++)
+		if (x.is[i].p && !strcmp(name, names[i]))
+			err = copy(x.is[i].p, x.is[i].len, ret, ret_n);
 	part_unref(x.part);
 	return err;
 }
 
 int tree_xattr_names(struct tree *t, uint64_t node, char **ret, size_t *ret_n)
 {
-	static const char names[3][sizeof(PREFIX "eventid")] = {
-		PREFIX "key", PREFIX "offset", PREFIX "eventid"};
-	char all[sizeof(names)];
+	char all[XATTR_COUNT * sizeof(PREFIX "eventid")];
 	struct xattrs x;
 	size_t n = 0;
 	int err = get_xattrs(t, node, &x);
 
 	if (err)
 		return err;
-	const bool has[3] = {x.key != NULL, x.offset_is.p != NULL, x.id_is.p != NULL};
-
 	part_unref(x.part);
-	for (int i = 0; i < 3; i++) {
-		if (!has[i])
+	for (int i = 0; i < XATTR_COUNT; i++) {
+		if (!x.is[i].p)
 			continue;
 		memcpy(all + n, names[i], strlen(names[i]) + 1);
 		n += strlen(names[i]) + 1;

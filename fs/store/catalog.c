@@ -176,8 +176,9 @@ struct entry *catalog_add(struct catalog *c, const struct source_object *o)
 		.kind = info.kind,
 		.gunzip = key_is_gzip_json(key),
 		.wanted = ingest_wants(key, c->layout_only),
-		.at = {.key = key, .size = o->size, .mtime = o->mtime, .tag = o->tag},
+		.at = *o,
 	};
+	e->o.at.key = key;
 	e->holds = e->o.wanted && key_has_log_name(key) &&
 		   (info.kind == KEY_LOG || (info.kind == KEY_PLAIN && !c->layout_only));
 	e->slot = CATALOG_NO_SLOT;

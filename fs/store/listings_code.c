@@ -54,6 +54,37 @@ static int64_t minus(int64_t a, int64_t b)
 	return (int64_t)((uint64_t)a - (uint64_t)b);
 }
 
+/* ---- ETags ---- */
+
+static void put_etag(struct buf *b, const struct etag *e)
+{
+	buf_addc(b, e->known);
+	if (!e->known)
+		return;
+	buf_add(b, (const char *)e->digest, sizeof(e->digest));
+	put_number(b, e->parts);
+}
+
+static bool take_etag(const char **p, const char *end, struct etag *ret)
+{
+	uint64_t parts;
+
+	*ret = (struct etag){0};
+	if (*p == end)
+		return false;
+	ret->known = *(*p)++;
+	if (!ret->known)
+		return true;
+	if (end - *p < (ptrdiff_t)sizeof(ret->digest))
+		return false;
+	memcpy(ret->digest, *p, sizeof(ret->digest));
+	*p += sizeof(ret->digest);
+	if (!take_number(p, end, &parts) || parts > UINT16_MAX)
+		return false;
+	ret->parts = (uint16_t)parts;
+	return true;
+}
+
 /* ---- objects ---- */
 
 void listings_code(struct listings_coder *c, const struct source_object *o)
@@ -70,6 +101,7 @@ void listings_code(struct listings_coder *c, const struct source_object *o)
 	buf_addc(&c->raw, seconds);
 	put_number(&c->raw, zigzag(seconds ? (o->mtime - c->mtime) / SECOND : minus(o->mtime, c->mtime)));
 	buf_add(&c->raw, &o->tag, sizeof(o->tag));
+	put_etag(&c->raw, &o->etag);
 	memcpy(c->key + shared, o->key + shared, len - shared + 1);
 	c->key_len = len;
 	c->mtime = o->mtime;
@@ -126,7 +158,7 @@ static bool take_object(struct listings_cursor *c)
 	c->o.mtime = (int64_t)((uint64_t)c->o.mtime + (uint64_t)by);
 	memcpy(&c->o.tag, c->p, sizeof(c->o.tag));
 	c->p += sizeof(c->o.tag);
-	return true;
+	return take_etag(&c->p, c->end, &c->o.etag);
 }
 
 int listings_next(struct listings_cursor *c)

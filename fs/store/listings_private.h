@@ -5,8 +5,8 @@
  *   struct listings_head | prefix | objects, compressed (zlib) | zeros to a multiple of 8
  *
  * The objects in key order, each: bytes shared with the key before it, bytes that follow, these; size; time;
- * tag. Numbers are 7 bits a byte, the lowest first; the time is the difference to the one before, in seconds
- * or nanoseconds (a byte says which), zigzag.
+ * tag; whether the ETag is kept, then its digest and number of parts. Numbers are 7 bits a byte, the lowest
+ * first; the time is the difference to the one before, in seconds or nanoseconds (a byte says which), zigzag.
  *
  * A record says what days first..last of a prefix hold; a later one counts instead of an earlier one for the
  * days that they share. So what is known of a prefix is a list of pieces that do not overlap, each a part of
@@ -20,7 +20,7 @@
 #include "fs/store/listings.h"
 #include "render/buf.h"
 
-#define LISTINGS_MAGIC 0x3150534cu
+#define LISTINGS_MAGIC 0x3250534cu
 #define LISTINGS_CHUNK (256u << 10) /* bytes of objects after which a record ends with the day */
 #define LISTINGS_BOUND (SOURCE_KEY_MAX + 16)
 

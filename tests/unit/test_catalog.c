@@ -490,7 +490,11 @@ static void a_good_copy_takes_its_place(void **state)
 static void a_changed_object_is_another(void **state)
 {
 	static const struct source_object version[] = {
-		{"a.json", 10, 5, 1}, {"a.json", 11, 5, 1}, {"a.json", 11, 6, 1}, {"a.json", 11, 6, 2}};
+		{.key = "a.json", .size = 10, .mtime = 5, .tag = 1},
+		{.key = "a.json", .size = 11, .mtime = 5, .tag = 1},
+		{.key = "a.json", .size = 11, .mtime = 6, .tag = 1},
+		{.key = "a.json", .size = 11, .mtime = 6, .tag = 2},
+	};
 	struct catalog *c = make(NULL);
 	struct news *n;
 
