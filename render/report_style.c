@@ -110,10 +110,12 @@ const char report_style[] =
 	"@media print{:root{color-scheme:light;--ground:#fff;--card:#fff;--text:#000;--soft:#444;"
 	"--line:#ccc;--accent:#0a5eb0;--write:#0b4482;--read:#5793d8;--other:#8a929c;--bad:#b42318;"
 	"--fault:#d9534a}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}@page{margin:15mm}"
-	"body{max-width:none;padding:0;font-size:9.5pt}a{color:inherit}h2{margin-top:1.5rem;"
-	"break-after:avoid}.card,figure,dl.numbers,tr{break-inside:avoid}.lists{"
-	"grid-template-columns:1fr 1fr}.pair{grid-template-columns:1fr}dl.numbers{"
-	"grid-template-columns:repeat(6,1fr)}dl.numbers div{padding:.5rem .7rem}dd{font-size:1.1rem}"
-	".scroll{overflow:visible}.scroll td:last-child{min-width:0}dt small{display:block;margin:0}svg{"
-	"height:11rem}details{display:none}}\n";
+	"html{font-size:9.5pt}body{max-width:none;padding:0}a{color:inherit}h2{margin-top:1.5rem}"
+	"h2,h2+p,h3{break-after:avoid}.rest{break-before:avoid}table{font-size:.85rem}.lists .card,figure,dl.numbers,tr{"
+	"break-inside:avoid}.lists{align-items:start;grid-template-columns:1fr 1fr}.pair{display:block}"
+	".pair .card{margin-bottom:1rem}dl.numbers{grid-template-columns:repeat(6,1fr)}"
+	"dl.numbers div{padding:.5rem .7rem}dd{font-size:1.1rem}dt small{display:block;margin:0}"
+	"th,td{padding-left:.5rem}.scroll{overflow:visible;overflow-wrap:anywhere}"
+	".scroll table{table-layout:fixed}.scroll th:first-child{width:9.5rem}.scroll td:last-child{"
+	"min-width:0}svg{height:11rem}details{display:none}}\n";
 /* clang-format on */

@@ -148,6 +148,34 @@ in_browser() {
 	not browse "$tmp/bad.html" 1200 >"$tmp/refused" && grep -q CONSOLE "$tmp/refused"
 }
 
+printed() { # printed HTML: as $tmp/page.pdf
+	rm -f "$tmp/page.pdf"
+	t "$browser" --headless --no-sandbox --disable-gpu --disable-dev-shm-usage --user-data-dir="$tmp/profile" --no-pdf-header-footer \
+		--print-to-pdf="$tmp/page.pdf" "file://$1" >"$tmp/browsed" 2>&1
+	[ -s "$tmp/page.pdf" ] || { tail -3 "$tmp/browsed"; return 1; }
+}
+
+# However long the words are, and for who likes it dark: all of it is there, on a few white pages.
+on_paper() {
+	local dark name
+	mkdir -p "$tmp/wordy" && jq -cn '{Records: [range(60) | tostring as $n | {eventVersion: "1.08", eventTime: "2025-06-19T09:00:\($n | .[-2:] |
+		if length < 2 then "0" + . else . end)Z", eventName: "ConsoleLogin", eventID: $n, eventSource: "signin.amazonaws.com", awsRegion: "us-east-1",
+		sourceIPAddress: "2001:db8:1234:5678:9abc:def0:1234:\($n)", errorMessage: "Failed authentication for a reason that is long and goes on",
+		userIdentity: {type: "IAMUser", userName: "a.long.name.of.somebody.in.a.large.company.\($n)@subsidiary.example.com"},
+		responseElements: {ConsoleLogin: "Failure"}}]}' >"$tmp/wordy/log.json" &&
+		t "$TRAILFS" --cache-dir "$tmp/cache.wordy" -p events/report.html "$tmp/wordy" >"$tmp/wordy.html" || return 1
+	sed 's/(prefers-color-scheme:dark)/(min-width:1px)/' "$tmp/wordy.html" >"$tmp/dark.html" && not cmp -s "$tmp/wordy.html" "$tmp/dark.html" || return 1
+	printed "$tmp/dark.html" && pdftotext -raw "$tmp/page.pdf" - | tr -d ' \n\f' >"$tmp/words" || return 1
+	for name in $(grep -o '>a\.long\.name[^<]*' "$tmp/wordy.html" | tr -d '>' | sort -u); do
+		grep -qF "$name" "$tmp/words" || { echo "$name is not printed"; return 1; }
+	done
+	[ "$(pdfinfo "$tmp/page.pdf" | awk '/^Pages/ { print $2 }')" -le 5 ] || { pdfinfo "$tmp/page.pdf"; return 1; }
+	dark=$(pdftoppm -gray -r 20 -f 1 -l 1 "$tmp/page.pdf" | "$PYTHON" -c 'import sys
+pixels = sys.stdin.buffer.read()[20:]
+print(100 * sum(pixel < 128 for pixel in pixels) // len(pixels))')
+	[ "$dark" -lt 15 ] || { echo "$dark % of the page are dark"; return 1; }
+}
+
 some=25 few=4 links=12
 [ -z "$SAN" ] || some=5 few=2 links=3
 browser=$(command -v chromium || command -v chromium-browser || true)
@@ -167,6 +195,7 @@ if [ -n "$SAN" ]; then
 	skip "in a browser" "the plain build's page is the same"
 elif [ -n "$browser" ]; then
 	check "in a browser" in_browser
+	check "on paper" on_paper
 else
 	skip "in a browser" "chromium is not installed"
 fi
