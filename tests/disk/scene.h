@@ -1,0 +1,36 @@
+/*
+ * What is done with the store while the disk fails, and what must be so afterwards. Each scene begins with a
+ * folder in which something is left to be repaired, so that what comes first is a recovery.
+ */
+#ifndef TESTS_DISK_SCENE_H
+#define TESTS_DISK_SCENE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum after {
+	AFTER_FAULTS, /* calls failed, and the process went on and ended well */
+	AFTER_DEATH,  /* the process ended somewhere; what it had written is there */
+	AFTER_POWER   /* the disk too */
+};
+
+struct scene {
+	const char *name;
+	/* Fills the cache. */
+	void (*prepare)(const char *cache_dir);
+	/* With a disk that may fail at any call. What comes out is right or an error. */
+	void (*play)(const char *cache_dir);
+	/* With a disk that works: nothing is wrong, what was promised in the first n of the record is there,
+	 * all else can be had again, and nothing is left over. */
+	void (*look)(const char *cache_dir, enum after after, size_t n);
+};
+
+extern const struct scene scene_packs;
+
+/* Of a file's descriptor: how many this process has. */
+size_t scene_descriptors(void);
+
+/* Nothing is left of what was being written; and no more than so many files end so. */
+void scene_check_files(const char *folder, const char *end, size_t max);
+
+#endif
