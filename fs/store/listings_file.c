@@ -480,6 +480,19 @@ static int sync_and_lock(struct listings *l)
 	return r == 0 ? scan(l, (uint64_t)st.st_size) : r;
 }
 
+/* With the file locked and known to its end: nobody else appends now, and what is behind the last good record
+ * was torn. */
+static int add_records(struct listings *l, const char *data, size_t len)
+{
+	int r = ftruncate(l->fd, (off_t)l->end) < 0 ? -errno : 0;
+
+	if (r == 0)
+		r = write_at(l->fd, data, len, l->end);
+	if (r < 0 && ftruncate(l->fd, (off_t)l->end) < 0)
+		log_debug("cache: %s: %s", NAME, strerror(errno));
+	return r == 0 ? scan(l, l->end + len) : r;
+}
+
 int listings_append(struct listings *l, const char *data, size_t len)
 {
 	int r;
@@ -487,15 +500,8 @@ int listings_append(struct listings *l, const char *data, size_t len)
 	if (l->dir < 0)
 		return 0;
 	r = sync_and_lock(l);
-	/* Nobody else appends now: what is behind the last good record was torn. */
-	if (r == 0 && ftruncate(l->fd, (off_t)l->end) < 0)
-		r = -errno;
 	if (r == 0)
-		r = write_at(l->fd, data, len, l->end);
-	if (r < 0 && l->fd >= 0 && ftruncate(l->fd, (off_t)l->end) < 0)
-		log_debug("cache: %s: %s", NAME, strerror(errno));
-	if (r == 0)
-		r = scan(l, l->end + len);
+		r = add_records(l, data, len);
 	if (r == 0 && worth_writing_anew(l)) {
 		r = write_anew(l);
 		if (r < 0)

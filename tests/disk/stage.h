@@ -59,6 +59,11 @@ static inline int stage_open_packs(void **state)
 	return stage_open(state, &scene_packs);
 }
 
+static inline int stage_open_listings(void **state)
+{
+	return stage_open(state, &scene_listings);
+}
+
 #define STAGE_TEST(test, which)                                                                              \
 	{                                                                                                    \
 #test " (" #which ")", test, stage_open_##which, stage_close, NULL                           \

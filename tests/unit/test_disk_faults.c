@@ -71,6 +71,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		STAGE_TEST(each_call_fails, packs),
+		STAGE_TEST(each_call_fails, listings),
 	};
 
 	log_set_level(LOG_LEVEL_ERROR);
