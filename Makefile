@@ -60,11 +60,11 @@ $(OUT)/test_%: $(OUT)/tests/unit/test_%.o $(OUT)/libcore.a
 	@echo LD $@
 	@$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
 
-# Those that put faults in the way of the store: see tests/disk/disk.h.
+# Those that put faults in the way of the store: see tests/disk/disk.h. cache_*: for what it promises there.
 DISK      = $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/disk/*.c))
 DISKCALLS = open64 openat64 close read pread64 preadv64 write pwrite64 pwritev64 ftruncate64 fsync fdatasync \
             sync_file_range renameat renameat2 unlinkat mkdir mkdirat fchmod utimensat fstat64 fstatat64 \
-            fdopendir readdir64 realpath fcntl64 mmap64
+            fdopendir readdir64 realpath fcntl64 mmap64 cache_write cache_remove
 
 $(filter $(OUT)/test_disk_%,$(UNITS)): $(OUT)/%: $(OUT)/tests/unit/%.o $(DISK) $(OUT)/libcore.a
 	@echo LD $@

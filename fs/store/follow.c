@@ -575,10 +575,12 @@ int follow_new(struct source *source, struct cache *cache, struct catalog *catal
 	pthread_mutex_init(&f->merge_lock, NULL);
 	clock_cond_init(&f->wake);
 	err = adopt(f);
-	if (err) {
+	if (err == -ENOMEM) {
 		follow_free(f);
 		return err;
 	}
+	if (err)
+		log_warning("cache: cannot be looked into (%s); what is in it is read again", strerror(-err));
 	*ret = f;
 	return 0;
 }

@@ -21,7 +21,8 @@ struct follow_options {
 	unsigned readers; /* threads; 0: as many as processors, at most 8 */
 };
 
-/* Opens the cache's segments (damaged ones are removed with a word in the log). cache may be NULL. */
+/* Opens the cache's segments (damaged ones are removed with a word in the log); those that it cannot see are
+ * read again. cache may be NULL. -ENOMEM. */
 int follow_new(struct source *source, struct cache *cache, struct catalog *catalog,
 	const struct follow_options *options, struct follow **ret);
 int follow_start(struct follow *f);

@@ -25,7 +25,7 @@ struct scene {
 	void (*look)(const char *cache_dir, enum after after, size_t n);
 };
 
-extern const struct scene scene_packs, scene_listings;
+extern const struct scene scene_packs, scene_index, scene_listings;
 
 /* Of a file's descriptor: how many this process has. */
 size_t scene_descriptors(void);

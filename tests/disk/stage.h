@@ -59,6 +59,11 @@ static inline int stage_open_packs(void **state)
 	return stage_open(state, &scene_packs);
 }
 
+static inline int stage_open_index(void **state)
+{
+	return stage_open(state, &scene_index);
+}
+
 static inline int stage_open_listings(void **state)
 {
 	return stage_open(state, &scene_listings);

@@ -72,6 +72,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		STAGE_TEST(each_call_fails, packs),
 		STAGE_TEST(each_call_fails, listings),
+		STAGE_TEST(each_call_fails, index),
 	};
 
 	log_set_level(LOG_LEVEL_ERROR);
