@@ -27,10 +27,9 @@
 #include "tests/disk/scene.h"
 #include "tests/fake_source.h"
 
-#define LIMIT    60 /* seconds that anything may take */
-#define DAYS     4
-#define NAMED    (DAYS + 1) /* key days that have segments: these and none */
-#define READ_NEW 4          /* objects that play() finds new */
+#define LIMIT 60 /* seconds that anything may take */
+#define DAYS  4
+#define NAMED (DAYS + 1) /* key days that have segments: these and none */
 
 enum note {
 	WRITTEN, /* a segment's file is there for good */
@@ -38,6 +37,7 @@ enum note {
 };
 
 static struct fake fake;
+static uint32_t known; /* what of the source as it is in the end was known before: see covered() */
 
 /* ---- what the store says of its segments ---- */
 
@@ -245,6 +245,58 @@ static void folder_of(const char *cache_dir, char folder[256])
 	cache_free(c);
 }
 
+static void begin_source(void)
+{
+	fake_begin(&fake);
+	for (int day = 1; day <= 3; day++) {
+		put_day(day, 'a');
+		put_day(day, 'b');
+	}
+	put(&fake, "loose/1.json");
+}
+
+/* What comes and goes meanwhile. */
+static void change_source(void)
+{
+	put_day(1, 'c');
+	put_day(2, 'c');
+	put_day(DAYS, 'c');
+	put_day(2, 'b'); /* another version */
+	take_away(&fake, LOGS "2025/06/03/b.json");
+}
+
+/* ---- the files ---- */
+
+static void release(void *data, size_t len)
+{
+	(void)len;
+	free(data);
+}
+
+/* Which of the source's objects are in segments that are whole, as bits. Empties the image. */
+static uint32_t covered(struct disk_image *i)
+{
+	struct disk_file *f;
+	uint32_t bits = 0;
+
+	for (size_t k = 0; (f = disk_image_ending(i, ".seg", k)); k++) {
+		struct segment *s;
+		const char *reason;
+
+		if (segment_open_memory(f->data, f->len, release, &s, &reason) < 0)
+			continue;
+		f->data = NULL;
+		for (int n = 0; n < fake.n && segment_check(s, &reason) == 0; n++)
+			for (uint32_t o = 0; o < segment_objects(s); o++)
+				if (strcmp(segment_object(s, o).key, fake.object[n].key) == 0 &&
+					segment_object(s, o).tag == fake.object[n].version &&
+					fake.object[n].there)
+					bits |= 1u << n;
+		segment_unref(s);
+	}
+	return bits;
+}
+
 /* Two mounts with a cache of their own each, of which the segments are then put together. */
 static void prepare(const char *cache_dir)
 {
@@ -268,27 +320,11 @@ static void prepare(const char *cache_dir)
 	f = disk_image_ending(both, ".seg", 1);
 	f->len -= 1;
 	disk_image_put(both, folder);
+	begin_source();
+	change_source();
+	known = covered(both);
+	fake_end(&fake);
 	disk_image_free(both);
-}
-
-static void begin_source(void)
-{
-	fake_begin(&fake);
-	for (int day = 1; day <= 3; day++) {
-		put_day(day, 'a');
-		put_day(day, 'b');
-	}
-	put(&fake, "loose/1.json");
-}
-
-/* What comes and goes meanwhile. */
-static void change_source(void)
-{
-	put_day(1, 'c');
-	put_day(2, 'c');
-	put_day(DAYS, 'c');
-	put_day(2, 'b'); /* another version */
-	take_away(&fake, LOGS "2025/06/03/b.json");
 }
 
 static void play(const char *cache_dir)
@@ -307,13 +343,8 @@ static void play(const char *cache_dir)
 	fake_end(&fake);
 }
 
-static void release(void *data, size_t len)
-{
-	(void)len;
-	free(data);
-}
-
-/* Those of ours that are there are whole, and those that were written for good and not removed are there. */
+/* Those of ours that are there are whole, and those that were written for good and not removed are there.
+ * What was known before is known still. */
 static void check_segments(const char *folder, size_t n)
 {
 	struct disk_image *i = disk_image_take(folder);
@@ -333,6 +364,9 @@ static void check_segments(const char *folder, size_t n)
 		segment_unref(s);
 	}
 	disk_image_free(i);
+	i = disk_image_take(folder);
+	DISK_CHECK((known & ~covered(i)) == 0);
+	disk_image_free(i);
 }
 
 static void look(const char *cache_dir, enum after after, size_t n)
@@ -341,10 +375,10 @@ static void look(const char *cache_dir, enum after after, size_t n)
 	struct mount m;
 
 	folder_of(cache_dir, folder);
-	if (after != AFTER_FAULTS)
-		check_segments(folder, n);
 	begin_source();
 	change_source();
+	if (after != AFTER_FAULTS)
+		check_segments(folder, n);
 	DISK_CHECK(mount_begin(&m, cache_dir) && m.cache);
 	wait_complete(&m, 1);
 	refresh(&m);
