@@ -11,7 +11,8 @@
 enum after {
 	AFTER_FAULTS, /* calls failed, and the process went on and ended well */
 	AFTER_DEATH,  /* the process ended somewhere; what it had written is there */
-	AFTER_POWER   /* the disk too */
+	AFTER_POWER,  /* the disk too */
+	AFTER_DAMAGE  /* files are not what they were */
 };
 
 struct scene {
@@ -20,6 +21,8 @@ struct scene {
 	void (*prepare)(const char *cache_dir);
 	/* With a disk that may fail at any call. What comes out is right or an error. */
 	void (*play)(const char *cache_dir);
+	/* Reads all that is kept, whatever may have become of it: it is right or it is not given out. */
+	void (*read)(const char *cache_dir);
 	/* With a disk that works: nothing is wrong, what was promised in the first n of the record is there,
 	 * all else can be had again, and nothing is left over. */
 	void (*look)(const char *cache_dir, enum after after, size_t n);

@@ -155,22 +155,30 @@ static void remove_bad(void *arg, const char *name)
 		cache_remove(m->cache, name);
 }
 
-/* Live rows of a part, each of which must be its object's; -1: it turns out to be damaged. */
+/* Each row must be its object's. False: it turns out to be damaged. */
+static bool is_right(const struct segment *s, uint32_t row)
+{
+	char buf[36], want[128];
+	struct value id = segment_row_id(s, row, buf);
+	struct segment_object o = segment_object(s, segment_row_object(s, row));
+
+	if (segment_is_bad(s))
+		return false;
+	snprintf(want, sizeof(want), "%s %u", o.key, (unsigned)o.tag);
+	DISK_CHECK(id.len == strlen(want) && memcmp(id.p, want, id.len) == 0);
+	return true;
+}
+
+/* Live rows of a part; -1: it is damaged. */
 static int rows_of(const struct part *p)
 {
 	int n = 0;
 
 	for (uint32_t row = 0; row < segment_rows(p->seg); row++) {
-		char buf[36], want[128];
-		struct value id = segment_row_id(p->seg, row, buf);
-		uint32_t object = segment_row_object(p->seg, row);
-		struct segment_object o = segment_object(p->seg, object);
 		bool live = part_row_live(p, row);
 
-		if (segment_is_bad(p->seg))
+		if (!is_right(p->seg, row))
 			return -1;
-		snprintf(want, sizeof(want), "%s %u", o.key, (unsigned)o.tag);
-		DISK_CHECK(id.len == strlen(want) && memcmp(id.p, want, id.len) == 0);
 		n += live;
 	}
 	return n;
@@ -343,6 +351,32 @@ static void play(const char *cache_dir)
 	fake_end(&fake);
 }
 
+static int read_segment(void *arg, const char *name, const char *path)
+{
+	struct segment *s;
+	const char *reason;
+
+	(void)arg;
+	(void)name;
+	if (segment_open(path, &s, &reason) < 0)
+		return 0;
+	for (uint32_t row = 0; row < segment_rows(s) && is_right(s, row); row++)
+		DISK_CHECK(strcmp(segment_object(s, segment_row_object(s, row)).problem, "") == 0);
+	if (!segment_is_bad(s))
+		DISK_CHECK(segment_rows(s) == segment_objects(s)); /* an event each */
+	segment_unref(s);
+	return 0;
+}
+
+static void read_all(const char *cache_dir)
+{
+	struct cache *c;
+
+	DISK_CHECK(cache_open(cache_dir, "fake:", &c) == 0);
+	DISK_CHECK(cache_list(c, read_segment, NULL) == 0);
+	cache_free(c);
+}
+
 /* Those of ours that are there are whole, and those that were written for good and not removed are there.
  * What was known before is known still. */
 static void check_segments(const char *folder, size_t n)
@@ -377,7 +411,7 @@ static void look(const char *cache_dir, enum after after, size_t n)
 	folder_of(cache_dir, folder);
 	begin_source();
 	change_source();
-	if (after != AFTER_FAULTS)
+	if (after == AFTER_DEATH || after == AFTER_POWER)
 		check_segments(folder, n);
 	DISK_CHECK(mount_begin(&m, cache_dir) && m.cache);
 	wait_complete(&m, 1);
@@ -389,4 +423,4 @@ static void look(const char *cache_dir, enum after after, size_t n)
 	scene_check_files(folder, ".seg", NAMED);
 }
 
-const struct scene scene_index = {"index", prepare, play, look};
+const struct scene scene_index = {"index", prepare, play, read_all, look};

@@ -118,12 +118,19 @@ static int count(void *arg, const struct source_object *o)
 	return 0;
 }
 
-static void play(const char *cache_dir)
+static void show_all(struct listings *l)
 {
 	const struct source_filter all = {.first_day = INT32_MIN + 1, .last_day = INT32_MAX};
+	size_t n = 0;
+
+	listings_all(l, SOURCE_ALL_DAYS, &all, &(struct source_sink){count, NULL, &n});
+	DISK_CHECK(n <= (size_t)DAYS * EACH);
+}
+
+static void play(const char *cache_dir)
+{
 	struct cache *c = NULL;
 	struct listings *l;
-	size_t n = 0;
 
 	if (cache_open(cache_dir, ID, &c) < 0)
 		c = NULL;
@@ -137,10 +144,22 @@ static void play(const char *cache_dir)
 			ask(l, day);
 		}
 		ask(l, 0);
-		listings_all(l, SOURCE_ALL_DAYS, &all, &(struct source_sink){count, NULL, &n});
-		DISK_CHECK(n <= (size_t)DAYS * EACH);
+		show_all(l);
 		listings_free(l);
 	}
+	cache_free(c);
+}
+
+static void read_all(const char *cache_dir)
+{
+	struct cache *c;
+	struct listings *l;
+
+	DISK_CHECK(cache_open(cache_dir, ID, &c) == 0);
+	DISK_CHECK(listings_open(c, &l) == 0);
+	ask(l, 0);
+	show_all(l);
+	listings_free(l);
 	cache_free(c);
 }
 
@@ -156,7 +175,7 @@ static void look(const char *cache_dir, enum after after, size_t length)
 		DISK_CHECK(listings_open(c, &l) == 0);
 		day = ask(l, 0);
 		/* The file is added to and is replaced as a whole. */
-		DISK_CHECK(day >= KNOWN - 1 || after == AFTER_POWER);
+		DISK_CHECK(day >= KNOWN - 1 || after >= AFTER_POWER);
 		DISK_CHECK(day == DAYS || round == 0);
 		if (day < DAYS)
 			keep(l, day, DAYS - 1);
@@ -167,4 +186,4 @@ static void look(const char *cache_dir, enum after after, size_t length)
 	cache_free(c);
 }
 
-const struct scene scene_listings = {"listings", prepare, play, look};
+const struct scene scene_listings = {"listings", prepare, play, read_all, look};

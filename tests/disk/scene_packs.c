@@ -173,6 +173,18 @@ static void play(const char *cache_dir)
 	cache_free(c);
 }
 
+static void read_all(const char *cache_dir)
+{
+	struct cache *c;
+	struct packs *p;
+
+	DISK_CHECK(cache_open(cache_dir, ID, &c) == 0);
+	DISK_CHECK(packs_open(c, LARGE, &p) == 0);
+	get_all(p, NOW);
+	packs_free(p);
+	cache_free(c);
+}
+
 static void look(const char *cache_dir, enum after after, size_t n)
 {
 	struct cache *c;
@@ -198,4 +210,4 @@ static void look(const char *cache_dir, enum after after, size_t n)
 	cache_free(c);
 }
 
-const struct scene scene_packs = {"packs", prepare, play, look};
+const struct scene scene_packs = {"packs", prepare, play, read_all, look};

@@ -97,12 +97,18 @@ static inline bool stage_play(struct stage *s, struct disk_fault fault)
 	return WEXITSTATUS(status) == DISK_DIED;
 }
 
+/* Whether all is to be tried, however long it takes. */
+static inline bool stage_sweeps(void)
+{
+	const char *sweep = getenv("DISK_SWEEP");
+
+	return sweep && strcmp(sweep, "all") == 0;
+}
+
 /* From one of n to the next one that is tried, where so many are enough. */
 static inline unsigned stage_step(unsigned n, unsigned enough)
 {
-	const char *all = getenv("DISK_SWEEP");
-
-	return (all && strcmp(all, "all") == 0) || n <= enough ? 1 : n / enough;
+	return stage_sweeps() || n <= enough ? 1 : n / enough;
 }
 
 /* What was tried, where $DISK_SAY is set. */

@@ -56,7 +56,7 @@ static void power_goes_at_each_moment(void **state)
 	assert_true(length > 10);
 	step = stage_step((unsigned)length, MOMENTS);
 	for (size_t n = 0; n <= length; n += step, moments++)
-		look_at_states(s, n, step == 1 ? 4 * STATES : STATES);
+		look_at_states(s, n, stage_sweeps() ? 4 * STATES : STATES);
 	look_at_states(s, length, STATES);
 	stage_say("%s: %zu steps, %u moments", s->scene->name, length, moments);
 }
