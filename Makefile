@@ -64,7 +64,7 @@ $(OUT)/test_%: $(OUT)/tests/unit/test_%.o $(OUT)/libcore.a
 DISK      = $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/disk/*.c))
 DISKCALLS = open64 openat64 close read pread64 preadv64 write pwrite64 pwritev64 ftruncate64 fsync fdatasync \
             sync_file_range renameat renameat2 unlinkat mkdir mkdirat fchmod utimensat fstat64 fstatat64 \
-            fdopendir readdir64 realpath fcntl64 mmap64 cache_write cache_remove
+            fdopendir readdir64 realpath fcntl64 mmap64 madvise cache_write cache_remove
 
 $(filter $(OUT)/test_disk_%,$(UNITS)): $(OUT)/%: $(OUT)/tests/unit/%.o $(DISK) $(OUT)/libcore.a
 	@echo LD $@

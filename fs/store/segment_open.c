@@ -28,11 +28,32 @@ static uint32_t section_length(const struct segment *s, int i)
 	return s->head->section[i].length;
 }
 
+/* Whether the disk gives a part that is going to be read; then it is there without a fault for each page. To
+ * touch what it does not give (a bad sector, a file that was cut off) would end the process. */
+static bool readable(const struct segment *s, uint64_t offset, uint64_t length)
+{
+#ifdef MADV_POPULATE_READ
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), at = (uintptr_t)s->data + offset,
+		  from = at & ~(page - 1);
+
+	return !s->mapped || length == 0 ||
+	       madvise((void *)from, at + length - from, MADV_POPULATE_READ) == 0 ||
+	       (errno != EFAULT && errno != EHWPOISON); /* else an old kernel, or no memory for it */
+#else
+	(void)s;
+	(void)offset;
+	(void)length;
+	return true;
+#endif
+}
+
 /* Returns what is wrong, or NULL; so do all the checks. */
 static const char *check_header(const struct segment *s)
 {
 	const struct segment_header *h = s->head;
 	uint64_t at = sizeof *h;
+	if (s->len >= sizeof *h && !readable(s, 0, sizeof *h))
+		return "cannot be read";
 	if (s->len < sizeof *h || memcmp(h->magic, SEGMENT_MAGIC, sizeof h->magic) != 0)
 		return "not a segment";
 	if (h->version != SEGMENT_VERSION || h->sections != SECTION_COUNT)
@@ -51,23 +72,10 @@ static const char *check_header(const struct segment *s)
 	return at == h->length ? NULL : "table of sections";
 }
 
-/* A section that is going to be read whole: populating is cheaper than a fault for each page. */
-static void populate(const struct segment *s, int i)
-{
-#ifdef MADV_POPULATE_READ
-	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), at = (uintptr_t)section(s, i) & ~(page - 1);
-
-	if (s->mapped && section_length(s, i) > 4 * page)
-		madvise((void *)at, (uintptr_t)section(s, i) + section_length(s, i) - at, MADV_POPULATE_READ);
-#else
-	(void)s;
-	(void)i;
-#endif
-}
-
 static const char *check_sum(const struct segment *s, int i)
 {
-	populate(s, i);
+	if (!readable(s, s->head->section[i].offset, section_length(s, i)))
+		return "cannot be read";
 	return XXH3_64bits(section(s, i), segment_fill(section_length(s, i))) == s->head->section[i].checksum
 		       ? NULL
 		       : "checksum of a section";

@@ -181,6 +181,15 @@ WRAP(void *, mmap64, void *at, size_t len, int prot, int flags, int fd, off_t of
 	return meets(MAPS) == FAILS ? MAP_FAILED : __real_mmap64(at, len, prot, flags, fd, offset);
 }
 
+/* Asks for what is mapped; what it says when the disk does not give it. */
+WRAP(int, madvise, void *at, size_t len, int advice)
+{
+	if (meets(READS) != FAILS)
+		return __real_madvise(at, len, advice);
+	errno = EFAULT;
+	return -1;
+}
+
 WRAP(int, fchmod, int fd, mode_t mode)
 {
 	return meets(NAMES) == FAILS ? -1 : __real_fchmod(fd, mode);

@@ -66,6 +66,40 @@ static void opens_files(void **state)
 	free_model(&m);
 }
 
+/* A part that is gone when it is first used, as on a disk with a bad sector, is damage, and not the end of
+ * the process. */
+static void what_cannot_be_read_is_damage(void **state)
+{
+	(void)state;
+	char path[] = "/tmp/test-segment-XXXXXX";
+	int fd = mkstemp(path);
+	struct model m;
+	struct segment *s;
+	const char *reason = NULL;
+	void *data;
+	size_t len;
+	assert_true(fd >= 0);
+	close(fd);
+	make_model(&m, &(struct recipe){"", 7, 90, 9, 3, true, true}, 3);
+	build_model(&m, &data, &len);
+	const struct segment_header *h = data;
+	size_t page = (size_t)sysconf(_SC_PAGESIZE),
+	       kept = (h->section[SECTION_SECOND].offset + page) / page * page;
+	assert_true(kept + page < len);
+	write_file(path, data, len);
+	assert_int_equal(segment_open(path, &s, &reason), 0);
+	assert_int_equal(truncate(path, (off_t)kept), 0);
+	assert_false(segment_is_bad(s));
+	walk_segment(s);
+	assert_true(segment_is_bad(s));
+	assert_int_equal(segment_check(s, &reason), -EBADMSG);
+	assert_string_equal(reason, "cannot be read");
+	segment_unref(s);
+	unlink(path);
+	free(data);
+	free_model(&m);
+}
+
 /* A copy of exactly so many bytes, so that a sanitizer sees what reads beyond. Whether it was opened and
  * nothing was found wrong when it was used. */
 static bool opens(const void *data, size_t len)
@@ -273,6 +307,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(opens_files),
+		cmocka_unit_test(what_cannot_be_read_is_damage),
 		cmocka_unit_test(refuses_damage),
 		cmocka_unit_test(checks_what_is_used),
 		cmocka_unit_test(forged_stays_inside),
