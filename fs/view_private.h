@@ -1,6 +1,7 @@
 /*
  * What the parts of the view share: view.c (filters), view_terms.c (rows that pass), view_values.c,
- * view_accounts.c, view_newest.c (values), view_rows.c (days, rows), view_names.c (names, eventIDs).
+ * view_merge.c, view_accounts.c, view_newest.c (values), view_rows.c (days, rows), view_names.c (names,
+ * eventIDs).
  */
 #ifndef FS_VIEW_PRIVATE_H
 #define FS_VIEW_PRIVATE_H
@@ -106,6 +107,22 @@ bool view_row_counts(
 
 /* view_days() of terms, not kept. */
 int view_make_days(struct view *v, const struct snapshot *s, const struct terms *t, struct view_days **ret);
+
+/* view_merge.c: sorted runs of values to one, of equal values the newest event. All zero to begin with. */
+struct keyed;
+struct view_run {
+	size_t n, of; /* values; runs that were added */
+};
+struct view_merge {
+	struct keyed *all, *spare;
+	size_t n, room, spare_room;
+	struct view_run run[64]; /* each of more than the next */
+	int n_runs;
+};
+/* 0 or -ENOMEM. What *ret points to is new. */
+int view_merge_add(struct view_merge *g, const struct view_value *x, size_t n);
+int view_merge_end(struct view_merge *g, struct view_value **ret, size_t *ret_n);
+void view_merge_clear(struct view_merge *g);
 
 /* A question for the values of a facet. */
 struct question {

@@ -156,63 +156,36 @@ int view_value_order(struct value a, struct value b)
 	return order ? order : (a.len > b.len) - (a.len < b.len);
 }
 
-/* Merges two sorted runs into out; equal values become one. Returns how many. */
-static size_t merge_values(
-	const struct view_value *a, size_t n, const struct view_value *b, size_t m, struct view_value *out)
+/* The values of all parts, sorted. */
+static int gather_values(const struct question *q, struct view_value **ret, size_t *ret_n)
 {
-	size_t i = 0, j = 0, k = 0;
+	const struct snapshot *s = q->snapshot;
+	struct view_merge merge = {0};
+	struct view_value *run;
+	uint32_t most = 0;
+	int err = 0;
 
-	while (i < n && j < m) {
-		int order = view_value_order(a[i].value, b[j].value);
+	for (size_t i = 0; i < s->n; i++) {
+		uint32_t n = segment_values(s->part[i]->seg, q->facet);
 
-		out[k] = order <= 0 ? a[i] : b[j];
-		if (!order && b[j].newest > out[k].newest)
-			out[k].newest = b[j].newest;
-		i += order <= 0;
-		j += order >= 0;
-		k++;
+		most = n > most ? n : most;
 	}
-	while (i < n)
-		out[k++] = a[i++];
-	while (j < m)
-		out[k++] = b[j++];
-	return k;
-}
+	run = malloc((most + 1u) * sizeof(*run));
+	if (!run)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->n && !err; i++) {
+		size_t n = 0;
 
-/* Merges the runs of parts lo..hi into *ret, halving: every value is moved a logarithmic number of times. */
-static int gather_values(
-	const struct question *q, size_t lo, size_t hi, struct view_value **ret, size_t *ret_n)
-{
-	struct part *const *part = q->snapshot->part;
-	struct view_value *a = NULL, *b = NULL, *out;
-	size_t n = 0, m = 0;
-	int err;
-
-	if (hi - lo <= 1) {
-		n = hi > lo ? segment_values(part[lo]->seg, q->facet) : 0;
-		out = malloc((n + 1) * sizeof(*out));
-		err = !out ? -ENOMEM : n ? part_values(q, part[lo], out, &n) : 0;
-	} else {
-		size_t mid = lo + (hi - lo) / 2;
-
-		out = NULL;
-		err = gather_values(q, lo, mid, &a, &n);
+		if (segment_values(s->part[i]->seg, q->facet))
+			err = part_values(q, s->part[i], run, &n);
 		if (!err)
-			err = gather_values(q, mid, hi, &b, &m);
-		if (!err && !(out = malloc((n + m + 1) * sizeof(*out))))
-			err = -ENOMEM;
-		if (!err)
-			n = merge_values(a, n, b, m, out);
-		free(a);
-		free(b);
+			err = view_merge_add(&merge, run, n);
 	}
-	if (err) {
-		free(out);
-		return err;
-	}
-	*ret = out;
-	*ret_n = n;
-	return 0;
+	if (!err)
+		err = view_merge_end(&merge, ret, ret_n);
+	view_merge_clear(&merge);
+	free(run);
+	return err;
 }
 
 /* ---- values, asked for ---- */
@@ -226,7 +199,7 @@ int view_values(struct view *v, const struct snapshot *s, uint32_t filter, enum 
 	int err;
 
 	view_ask(v, s, filter, f, &q);
-	err = gather_values(&q, 0, s->n, &x, &n);
+	err = gather_values(&q, &x, &n);
 	if (err)
 		return err;
 	err = view_trusted(s, 0);
