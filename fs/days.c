@@ -100,7 +100,6 @@ static struct day *new_day(const struct days *days, int32_t day)
 
 static int make_day(const struct days *days, const struct snapshot *s, int32_t day, struct day **ret)
 {
-	const char *reason;
 	struct day *d = new_day(days, day);
 	struct segment_day at;
 	int err = d ? 0 : -ENOMEM;
@@ -108,7 +107,7 @@ static int make_day(const struct days *days, const struct snapshot *s, int32_t d
 	for (size_t i = 0; i < s->n && !err; i++) {
 		if (!segment_find_day(s->part[i]->seg, day, &at))
 			continue;
-		err = segment_check(s->part[i]->seg, &reason) ? -EUCLEAN : 0;
+		err = segment_check_events(s->part[i]->seg) ? 0 : -EUCLEAN;
 		if (!err)
 			err = add_slice(d, s->part[i], at);
 	}
@@ -117,6 +116,16 @@ static int make_day(const struct days *days, const struct snapshot *s, int32_t d
 		return err;
 	}
 	*ret = d;
+	return 0;
+}
+
+static int check_all(const struct day *d)
+{
+	const char *reason;
+
+	for (uint32_t i = 0; i < d->n_slices; i++)
+		if (segment_check(d->slice[i].part->seg, &reason))
+			return -EUCLEAN;
 	return 0;
 }
 
@@ -318,7 +327,9 @@ int days_get(struct days *days, const struct snapshot *s, int32_t day, struct da
 
 	if (err)
 		return err;
-	err = day_settle(d);
+	err = check_all(d);
+	if (!err)
+		err = day_settle(d);
 	if (err) {
 		day_unref(d);
 		return err;

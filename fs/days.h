@@ -85,9 +85,10 @@ struct days *days_new(int64_t since, int64_t until);
 void days_free(struct days *d);
 
 /* The day as the snapshot has it (it may have no slices), with what is settled of it so far. 0, -ENOMEM,
- * -EUCLEAN: a segment is damaged. */
+ * -EUCLEAN: a segment is damaged. Of dictionaries only that of by-event is known to be good: who asks others
+ * asks segment_is_bad() as well. */
 int days_open(struct days *d, const struct snapshot *s, int32_t day, struct day **ret);
-/* The same, and all of it settled. */
+/* The same, all of it settled and all of its segments good. */
 int days_get(struct days *d, const struct snapshot *s, int32_t day, struct day **ret);
 
 /* The serial number of the day as days_open() would give it; 0 where there is none yet. */

@@ -307,15 +307,14 @@ int tree_stat_fixed(struct tree *t, uint64_t node, struct stat *ret)
 
 int tree_find_event(struct tree *t, uint64_t node, struct event_at *ret)
 {
-	const char *reason;
 	uint32_t place;
 	int err = catalog_locate(t->catalog, node_object(node), &ret->part, &place);
 
 	if (err)
 		return err;
 	err = node_ordinal(node) >= segment_object(ret->part->seg, place).rows ? -ESTALE
-	      : segment_check(ret->part->seg, &reason)                         ? -EUCLEAN
-									       : 0;
+	      : segment_check_events(ret->part->seg)                           ? 0
+									       : -EUCLEAN;
 	if (err) {
 		part_unref(ret->part);
 		return err;

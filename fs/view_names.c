@@ -88,6 +88,7 @@ int view_find(struct view *v, const struct snapshot *s, uint32_t filter, int32_t
 		for (uint32_t i = 0; i < d->n_slices && err == -ENOENT; i++)
 			err = find_in_slice(d, i, &t, name, stem_len, clash, second, ret);
 	}
+	err = view_trusted_day(d, err);
 	if (err)
 		day_unref(d);
 	else

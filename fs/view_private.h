@@ -96,6 +96,8 @@ bool view_before(const struct terms *t, const struct segment *s, const uint32_t 
 /* What a question gives back for `err` (0 and -ENOENT are answers): -EUCLEAN where a segment that was asked
  * turned out to be damaged. */
 int view_trusted(const struct snapshot *s, int err);
+/* The same of a question to one day. */
+int view_trusted_day(const struct day *d, int err);
 /* When a row's event was: seconds since 1970, or EVENT_UNDATED. */
 int64_t view_row_time(const struct segment *s, int32_t day, uint32_t row);
 /* A day's slice of a part, or NULL. */

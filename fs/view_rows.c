@@ -287,6 +287,7 @@ static int make_rows(const struct terms *t, struct day *d, struct view_rows **re
 	for (uint32_t i = 0; i < d->n_slices && !err; i++)
 		err = add_rows(t, d, i, scratch, &r, &cap);
 	free(scratch);
+	err = view_trusted_day(d, err);
 	if (!err)
 		err = day_sort(d, r->at, r->n);
 	if (err) {

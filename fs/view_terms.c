@@ -209,6 +209,14 @@ int view_trusted(const struct snapshot *s, int err)
 	return err;
 }
 
+int view_trusted_day(const struct day *d, int err)
+{
+	for (uint32_t i = 0; (!err || err == -ENOENT) && i < d->n_slices; i++)
+		if (segment_is_bad(d->slice[i].part->seg))
+			err = -EUCLEAN;
+	return err;
+}
+
 int64_t view_row_time(const struct segment *s, int32_t day, uint32_t row)
 {
 	return day == SEGMENT_UNDATED ? EVENT_UNDATED

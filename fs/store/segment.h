@@ -61,6 +61,9 @@ int segment_open_memory(void *data, size_t len, void (*release)(void *data, size
 
 /* Checks all of it that was not yet used: 0, or -EBADMSG and the reason. */
 int segment_check(const struct segment *s, const char **ret_reason);
+/* The same for what names and attributes of events are made from: all but the dictionaries of other facets
+ * than by-event, which are a third of the file or more. */
+bool segment_check_events(const struct segment *s);
 /* Whether anything that was used is damaged. */
 bool segment_is_bad(const struct segment *s);
 

@@ -17,6 +17,7 @@
 #define GROUP_TIMES     (1u << (2 * FACET_COUNT)) /* SECOND, OBJECT */
 #define GROUP_ROWS      (2u << (2 * FACET_COUNT)) /* all others */
 #define GROUP_ALL       ((4u << (2 * FACET_COUNT)) - 1)
+#define GROUP_EVENTS    ((GROUP_ALL & ~(GROUP_CODES(0) - 1)) | GROUP_VALUES(FACET_EVENT))
 
 _Static_assert(2 * FACET_COUNT + 2 <= 31, "the groups are bits");
 

@@ -315,6 +315,11 @@ int segment_check(const struct segment *s, const char **ret_reason)
 	return -EBADMSG;
 }
 
+bool segment_check_events(const struct segment *s)
+{
+	return segment_good(s, GROUP_EVENTS);
+}
+
 bool segment_is_bad(const struct segment *s)
 {
 	return atomic_load(&s->bad) != 0;

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 
+#include "fs/store/segment_map.h"
 #include "fs/view_private.h"
 #include "tests/days_model.h"
 #include "tests/view_fixture.h"
@@ -612,6 +613,59 @@ static void an_event_may_have_many_resources(void **state)
 	end(&x);
 }
 
+/* ---- damage ---- */
+
+static void change(const struct segment *s, int section)
+{
+	((uint8_t *)s->data)[s->head->section[section].offset] ^= 1;
+}
+
+/* What is asked of a day of which one section is damaged: its rows, one by name, and all that there is. */
+static void ask_damaged(int section, uint32_t terms, int want, int want_all)
+{
+	struct fixture x = make();
+	struct made_event e = {.time = (int64_t)DAY0 * 86400, .id = "i", .facet = {"u", "e"}, .minified = 9};
+	struct segment *seg = segment_of("k", &e);
+	struct snapshot *s = snapshot_of(1, &seg, 1);
+	struct view_rows *rows;
+	struct place at;
+	struct day *d;
+	uint32_t filter = VIEW_ALL;
+	int err;
+
+	change(seg, section);
+	if (terms)
+		assert_int_equal(view_filter(x.view, VIEW_ALL, FACET_USER, made_value("u"), &filter), 0);
+	err = view_rows(x.view, s, filter, DAY0, &rows);
+	assert_int_equal(err, want);
+	if (!err) {
+		assert_int_equal(rows->n, 1);
+		view_rows_unref(rows);
+	}
+	err = view_find(x.view, s, filter, DAY0, "000000Z_e_i.json", 16, &d, &at);
+	assert_int_equal(err, want);
+	if (!err)
+		day_unref(d);
+	err = days_get(x.days, s, DAY0, &d);
+	assert_int_equal(err, want_all);
+	if (!err)
+		day_unref(d);
+	snapshot_unref(s);
+	end(&x);
+}
+
+static void damage_is_met_where_it_matters(void **state)
+{
+	(void)state;
+	ask_damaged(SECTION_HASH, 0, -EUCLEAN, -EUCLEAN);
+	ask_damaged(SECTION_VALUE_TEXT + FACET_EVENT, 0, -EUCLEAN, -EUCLEAN);
+	ask_damaged(SECTION_RESOURCE, 0, -EUCLEAN, -EUCLEAN);
+	/* Dictionaries are for who asks for values. */
+	ask_damaged(SECTION_VALUE_TEXT + FACET_USER, 0, 0, -EUCLEAN);
+	ask_damaged(SECTION_VALUE_TEXT + FACET_USER, 1, -EUCLEAN, -EUCLEAN);
+	ask_damaged(SECTION_VALUE_NEWEST + FACET_USER, 1, -EUCLEAN, -EUCLEAN);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -624,6 +678,7 @@ int main(void)
 		cmocka_unit_test(kept_listings_follow_the_snapshot),
 		cmocka_unit_test(days_follow_the_snapshot),
 		cmocka_unit_test(an_event_may_have_many_resources),
+		cmocka_unit_test(damage_is_met_where_it_matters),
 		cmocka_unit_test(agrees_with_going_over_all),
 	};
 
