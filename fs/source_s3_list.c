@@ -84,6 +84,24 @@ static int add_tasks(struct plan *p, int32_t day, bool *ret_discovers)
 	return r == -ENOENT ? plan_push(p, first_task(p)) : r;
 }
 
+/* What was not found is not there, where all was looked for. */
+static void drop_what_is_gone(struct plan *p)
+{
+	struct source_s3 *s = p->s;
+	const struct source_filter *f = p->filter;
+	const char **region;
+
+	if (!s->listings || (f && (f->n_account || f->n_region)))
+		return;
+	region = calloc(p->regions.n + 1, sizeof(*region));
+	if (!region)
+		return;
+	for (size_t i = 0; i < p->regions.n; i++)
+		region[i] = p->regions.at[i] + s->cut;
+	listings_found(s->listings, region, p->regions.n, p->started);
+	free(region);
+}
+
 /* What a full listing found is where days are looked for from now on. */
 static void keep_regions(struct plan *p)
 {
@@ -111,8 +129,10 @@ int source_s3_list(
 	r = p.first_day <= p.last_day ? add_tasks(&p, day, &discovers) : 0;
 	if (r == 0 && p.tasks)
 		r = plan_run(&p, sink);
-	if (r == 0 && discovers)
+	if (r == 0 && discovers) {
+		drop_what_is_gone(&p);
 		keep_regions(&p);
+	}
 	plan_clear(&p);
 	return r;
 }

@@ -77,4 +77,8 @@ void listing_add(struct listing_run *run, const struct source_object *o);
 /* complete: it has come to its end without an error: it is kept. Else it is dropped. */
 void listing_end(struct listing *g, bool complete);
 
+/* A look at all that there is, which began at `started`, has found these regions' folders, and listed what
+ * else there is. What is kept of anything else has nothing in it any more. */
+void listings_found(struct listings *l, const char *const *region, size_t n, int64_t started);
+
 #endif

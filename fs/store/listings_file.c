@@ -527,7 +527,7 @@ int listings_open(struct cache *cache, struct listings **ret)
 		return -ENOMEM;
 	pthread_mutex_init(&l->mutex, NULL);
 	l->fd = -1;
-	l->expired = INT64_MIN;
+	l->expired = l->failed = INT64_MIN;
 	l->dir = cache ? open(cache_path(cache, "."), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 	r = listings_sync(l);
 	if (r == -ENOMEM) {

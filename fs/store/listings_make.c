@@ -45,6 +45,14 @@ static int32_t day_of(int64_t second)
 
 /* ---- making ---- */
 
+static void note_failure(struct listings *l, int64_t started)
+{
+	pthread_mutex_lock(&l->mutex);
+	if (started > l->failed)
+		l->failed = started;
+	pthread_mutex_unlock(&l->mutex);
+}
+
 /* The last day that is closed for who lists at `started`. */
 static int32_t last_closed(int64_t started)
 {
@@ -56,8 +64,10 @@ struct listing *listing_begin(struct listings *l, enum listing_kind kind, const 
 {
 	struct listing *g = l->dir < 0 ? NULL : calloc(1, sizeof(*g));
 
-	if (!g)
+	if (!g) {
+		note_failure(l, started);
 		return NULL;
+	}
 	g->l = l;
 	pthread_mutex_init(&g->mutex, NULL);
 	g->prefix = strdup(prefix);
@@ -276,6 +286,8 @@ void listing_end(struct listing *g, bool complete)
 		return;
 	if (complete && !g->failed)
 		keep(g);
+	if (!complete || g->failed)
+		note_failure(g->l, g->head.started);
 	while ((run = g->runs)) {
 		g->runs = run->next;
 		buf_clear(&run->coder.raw);
@@ -286,4 +298,83 @@ void listing_end(struct listing *g, bool complete)
 	pthread_mutex_destroy(&g->mutex);
 	free(g->prefix);
 	free(g);
+}
+
+/* ---- what is no more ---- */
+
+struct gone {
+	struct gone *next;
+	enum listing_kind kind;
+	char prefix[];
+};
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Whether it says of anything that it is there, and when it was listed last. */
+static bool holds(const struct listings_unit *u, int64_t *ret_listed)
+{
+	bool any = false;
+
+	*ret_listed = INT64_MIN;
+	for (size_t i = 0; i < u->n; i++) {
+		const struct listings_head *h = &u->piece[i].record->head;
+
+		any |= h->objects > 0;
+		*ret_listed = h->started > *ret_listed ? h->started : *ret_listed;
+	}
+	return any;
+}
+
+/* Of the units that hold something those that were not found. region: sorted. The closed days of a region are
+ * not listed again, all else is. */
+static struct gone *gone(const struct listings *l, const char *const *region, size_t n, int64_t started)
+{
+	struct gone *first = NULL;
+
+	for (size_t i = 0; i < l->n; i++) {
+		const struct listings_unit *u = l->unit[i];
+		const char *prefix = u->prefix;
+		int64_t listed;
+		struct gone *g;
+
+		if (!holds(u, &listed) ||
+			(u->kind == LISTING_DAYS ? n > 0 && bsearch(&prefix, region, n, sizeof(*region),
+								    by_text) != NULL
+						 : listed >= started))
+			continue;
+		g = malloc(sizeof(*g) + strlen(prefix) + 1);
+		if (!g)
+			break; /* the next look finds it, too */
+		*g = (struct gone){.next = first, .kind = u->kind};
+		memcpy(g->prefix, prefix, strlen(prefix) + 1);
+		first = g;
+	}
+	return first;
+}
+
+void listings_found(struct listings *l, const char *const *region, size_t n, int64_t started)
+{
+	const char **sorted = calloc(n + 1, sizeof(*sorted));
+	struct gone *all;
+
+	if (!sorted)
+		return;
+	if (n > 0)
+		memcpy(sorted, region, n * sizeof(*sorted));
+	qsort(sorted, n, sizeof(*sorted), by_text);
+	pthread_mutex_lock(&l->mutex);
+	all = l->failed < started ? gone(l, sorted, n, started) : NULL;
+	pthread_mutex_unlock(&l->mutex);
+	free(sorted);
+	while (all) {
+		struct gone *next = all->next;
+
+		listing_end(listing_begin(l, all->kind, all->prefix, LISTINGS_FIRST, LISTINGS_LAST, started),
+			true);
+		free(all);
+		all = next;
+	}
 }

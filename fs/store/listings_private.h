@@ -61,6 +61,7 @@ struct listings {
 	struct listings_unit **unit; /* by prefix and kind */
 	size_t n, cap, records;
 	int64_t expired;
+	int64_t failed; /* when the last listing began that was not kept */
 	bool said;
 };
 

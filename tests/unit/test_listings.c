@@ -575,10 +575,68 @@ static void two_mounts_share(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* A folder that a look at all did not find is empty, for who comes later and for who has no network. */
+static void what_is_gone_is_gone(void **state)
+{
+	static const char *const both[] = {REGION, OTHER}, *const one[] = {REGION};
+	struct fixture *f = *state;
+
+	add_log(f, REGION, DAY(1), 1);
+	add_log(f, OTHER, DAY(1), 1);
+	list_all(f, REGION, AT(20));
+	list_all(f, OTHER, AT(20));
+	listings_found(f->l, both, 2, AT(20));
+	list_all(f, OTHER, AT(21));
+	assert_int_equal(f->n_seen, 1);
+	assert_int_equal(f->listed, 0);
+
+	/* Something was not listed to its end: nothing is known. */
+	listing_end(
+		listing_begin(f->l, LISTING_LEVEL, "AWSLogs/", LISTINGS_FIRST, LISTINGS_LAST, AT(22)), false);
+	listings_found(f->l, one, 1, AT(22));
+	list_all(f, OTHER, AT(23));
+	assert_int_equal(f->n_seen, 1);
+
+	listings_found(f->l, one, 1, AT(24));
+	for (int round = 0; round < 2; round++) {
+		list_all(f, OTHER, AT(24));
+		assert_int_equal(f->n_seen, 0);
+		list_all(f, REGION, AT(24));
+		assert_int_equal(f->n_seen, 1);
+		reopen(f);
+	}
+	/* It comes back: its old days are what they were when it was not there. */
+	add_log(f, OTHER, DAY(24), 1);
+	list_all(f, OTHER, AT(25));
+	assert_int_equal(f->n_seen, 1);
+}
+
+static void other_folders_go_when_they_are_not_listed(void **state)
+{
+	struct fixture *f = *state;
+	const struct source_sink sink = {see, NULL, f};
+
+	add(f, "AWSLogs/a.txt");
+	struct listing *g =
+		listing_begin(f->l, LISTING_LEVEL, "AWSLogs/", LISTINGS_FIRST, LISTINGS_LAST, AT(20));
+	listing_end(g, request(f, g, "AWSLogs/", "", NULL, SIZE_MAX));
+	listings_found(f->l, NULL, 0, AT(20));
+	clear_seen(f);
+	assert_int_equal(listings_all(f->l, SOURCE_ALL_DAYS, NULL, &sink), 0);
+	assert_int_equal(f->n_seen, 1);
+	listings_found(f->l, NULL, 0, AT(21));
+	reopen(f);
+	clear_seen(f);
+	assert_int_equal(listings_all(f->l, SOURCE_ALL_DAYS, NULL, &sink), 0);
+	assert_int_equal(f->n_seen, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(closed_days_are_not_listed_again),
+		TEST(what_is_gone_is_gone),
+		TEST(other_folders_go_when_they_are_not_listed),
 		TEST(late_objects_of_open_days_are_seen),
 		TEST(the_newer_listing_counts),
 		TEST(what_did_not_end_is_not_kept),
