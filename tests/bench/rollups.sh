@@ -4,7 +4,8 @@
 #   xargs -0 zcat | wc -c`, the logs' bytes as they are, one process that inflates. Logs in the page cache. all.jsonl has the events in
 #   order of time, each once. Checked: as many lines as a program that reads the JSON finds events; in each round as many bytes.
 # row 15: RssAnon of the daemon, read each 50 ms while `cat` streams all of *huge*'s events/all.jsonl: the highest, and what is left after
-#   that. It keeps 176 MiB at most, however long the file is: 96 of inflated logs, 64 of row lists, 16 of the file. Checked: as many bytes as the size says, as many lines as there are events.
+#   that. However long the file is, at most 96 MiB of inflated logs, 64 of row lists and 16 of the file are kept; the rest is what its
+#   threads work with, and what the allocator holds. Checked: as many bytes as the size says, as many lines as there are events.
 . "$(dirname "$0")/lib.sh"
 
 remount() {
