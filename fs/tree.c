@@ -474,15 +474,17 @@ int tree_getattr(struct tree *t, uint64_t node, struct stat *ret)
 	return tree_heal(t, get_attributes(t, node, ret));
 }
 
+/* Of the source, which is known at once. What is shown is only known when all events have been gone over, and
+ * not only df asks, but whoever walks a large folder with fts (find, grep -r, du). */
 void tree_statvfs(struct tree *t, struct statvfs *ret)
 {
-	struct tree_totals sum = tree_totals(t);
+	struct catalog_counts c = catalog_counts(t->catalog);
 
 	*ret = (struct statvfs){
-		.f_bsize = 4096,
-		.f_frsize = 4096,
-		.f_blocks = (sum.pretty + 4095) / 4096,
-		.f_files = sum.events,
+		.f_bsize = FILE_BLOCK,
+		.f_frsize = FILE_BLOCK,
+		.f_blocks = (c.bytes_total + FILE_BLOCK - 1) / FILE_BLOCK,
+		.f_files = c.rows,
 		.f_namemax = 255,
 		.f_flag = ST_RDONLY,
 	};

@@ -30,7 +30,7 @@ struct tree_text {
 	uint64_t about; /* what it was made from: unchanged, it need not be made again */
 };
 
-/* Sums over all shown events, for statfs and status. */
+/* Sums over all shown events, for status. */
 struct tree_totals {
 	uint64_t generation, events, pretty;
 };

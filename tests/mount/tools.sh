@@ -132,8 +132,11 @@ absent() { # names that are not there, twice, also impossible ones
 	t stat "$mnt/events/.." "$mnt/." "$mnt/README" >/dev/null
 }
 
-space() { # df and statvfs work
-	t df "$mnt" >/dev/null && t stat -f "$mnt" >/dev/null
+space() { # df and statvfs say what the source holds: bytes as they are stored, events as they are delivered
+	local bytes
+	bytes=$(status_of "$mnt" .bytes.all)
+	same "df" "$(t df --output=size,itotal -B4096 "$mnt" | tail -1 | xargs)" \
+		"$(((bytes + 4095) / 4096)) $(status_of "$mnt" .events.delivered)" && t stat -f "$mnt" >/dev/null
 }
 
 make_trail source --objects 200 --events 1500 --two-trails --large-records >/dev/null || give_up "make-trail"
