@@ -53,23 +53,68 @@ static int newest_in_day(const struct question *q, int32_t day, int64_t *ret)
 	return err;
 }
 
-int view_facet_newest(struct view *v, const struct snapshot *s, uint32_t filter, enum facet f, int64_t *ret)
+/* The greatest day of any part that is before `before`, or SEGMENT_UNDATED. */
+static int32_t day_before(const struct snapshot *s, int64_t before)
 {
-	struct question q;
+	int32_t day = SEGMENT_UNDATED;
+
+	for (size_t i = 0; i < s->n; i++) {
+		const struct segment *seg = s->part[i]->seg;
+		uint32_t k = segment_days(seg);
+
+		while (k && segment_day(seg, k - 1).day >= before)
+			k--;
+		if (k && segment_day(seg, k - 1).day > day)
+			day = segment_day(seg, k - 1).day;
+	}
+	return day;
+}
+
+/* Of all events: day by day backwards, as the newest mostly has the facet. To ask first on which days there
+ * are any would be to look into all of the index. */
+static int newest_of_all(const struct question *q, int64_t *ret)
+{
+	int32_t day = day_before(q->snapshot, INT64_MAX);
+	int64_t second = -1;
+	int err = 0;
+
+	for (; day != SEGMENT_UNDATED; day = day_before(q->snapshot, day)) {
+		err = newest_in_day(q, day, &second);
+		if (err || second >= 0)
+			break;
+	}
+	*ret = second < 0 ? EVENT_UNDATED : (int64_t)day * VIEW_DAY_SECONDS + second;
+	return err;
+}
+
+static int newest_below(const struct question *q, uint32_t filter, int64_t *ret)
+{
 	struct view_days *d;
-	int64_t second = -1, newest = EVENT_UNDATED;
-	int err = view_days(v, s, filter, &d);
+	int64_t second = -1;
+	int err = view_days(q->view, q->snapshot, filter, &d);
 
 	if (err)
 		return err;
-	view_ask(v, s, filter, f, &q);
+	*ret = EVENT_UNDATED;
 	for (size_t i = d->n; i-- && second < 0 && !err && d->day[i].day != SEGMENT_UNDATED;) {
-		err = newest_in_day(&q, d->day[i].day, &second);
-		newest = (int64_t)d->day[i].day * VIEW_DAY_SECONDS + second;
+		err = newest_in_day(q, d->day[i].day, &second);
+		if (second >= 0)
+			*ret = (int64_t)d->day[i].day * VIEW_DAY_SECONDS + second;
 	}
 	view_days_unref(d);
+	return err;
+}
+
+int view_facet_newest(struct view *v, const struct snapshot *s, uint32_t filter, enum facet f, int64_t *ret)
+{
+	struct question q;
+	int64_t newest = EVENT_UNDATED;
+	int err;
+
+	view_ask(v, s, filter, f, &q);
+	err = q.all ? newest_of_all(&q, &newest) : newest_below(&q, filter, &newest);
 	err = view_trusted(s, err);
 	if (!err)
-		*ret = second < 0 ? EVENT_UNDATED : newest;
+		*ret = newest;
 	return err;
 }
