@@ -7,10 +7,10 @@
  *
  * Immutable and thread-safe once open. An accessor's row or code must be below the count: it is not checked.
  *
- * What the file holds is checked when it is first used, so that opening costs nothing per event. What cannot be
- * read or turns out to be damaged then answers nothing (0, no value, no code, no row), and segment_is_bad() says so:
- * whoever has asked accessors for an answer asks that before giving it. No accessor can leave the mapping,
- * whatever the file holds.
+ * What the file holds is checked when it is first used, so that opening costs nothing per event. What cannot
+ * be read or turns out to be damaged then answers nothing (0, no value, no code, no row), and
+ * segment_is_bad() says so: whoever has asked accessors for an answer asks that before giving it. No accessor
+ * can leave the mapping, whatever the file holds.
  */
 #ifndef FS_STORE_SEGMENT_H
 #define FS_STORE_SEGMENT_H
