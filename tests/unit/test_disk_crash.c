@@ -21,7 +21,7 @@
 #include "tests/disk/disk.h"
 #include "tests/disk/stage.h"
 
-#define RUNS  60   /* of each scene and each way, without DISK_SWEEP */
+#define RUNS  40   /* of each scene and each way, without DISK_SWEEP */
 #define NEVER 5000 /* calls: more than any scene has */
 
 static unsigned chance = 4711;
@@ -85,7 +85,7 @@ static void dies_in_the_repair(void **state)
 	unsigned n = changes(s), step = stage_step(n, RUNS / 4), runs = 0;
 
 	for (unsigned at = 1 + draw(step); at <= n; at += step)
-		for (unsigned second = 1; second <= 12; second += 1 + draw(step > 1 ? 4 : 1), runs++) {
+		for (unsigned second = 1; second <= 12; second += stage_sweeps() ? 1 : 1 + draw(4), runs++) {
 			stage_set(s);
 			disk_record(s->folder, s->prepared);
 			stage_play(s, (struct disk_fault){DISK_DIES, 0, at});
