@@ -14,11 +14,13 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <libdeflate.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "fs/log.h"
+#include "fs/store/blob.h"
 #include "tests/disk/disk.h"
 #include "tests/disk/stage.h"
 
@@ -67,12 +69,90 @@ static void each_call_fails(void **state)
 	sweep(s, DISK_SHORT, 0, first);
 }
 
+/* ---- what is too large to hold ---- */
+
+#define SPILLED ((size_t)BLOB_HELD_MAX + 100000)
+
+/* n bytes of gzip; new. */
+static char *zip_large(size_t *ret_n)
+{
+	struct libdeflate_compressor *z = libdeflate_alloc_compressor(1);
+	size_t room = SPILLED / 4;
+	char *text = malloc(SPILLED), *out = malloc(room);
+
+	assert_true(z && text && out);
+	for (size_t i = 0; i < SPILLED; i++)
+		text[i] = (char)('a' + i / 4096 % 26);
+	*ret_n = libdeflate_gzip_compress(z, text, SPILLED, out, room);
+	assert_true(*ret_n > 0);
+	libdeflate_free_compressor(z);
+	free(text);
+	return out;
+}
+
+static void check_large(const struct blob *b)
+{
+	DISK_CHECK(blob_len(b) == SPILLED && blob_held(b) == 0);
+	for (size_t i = 0; i < SPILLED; i++)
+		if (blob_data(b)[i] != (char)('a' + i / 4096 % 26))
+			DISK_CHECK(!"right bytes");
+}
+
+/* The bytes, or an error of this machine: the object is not to blame. */
+static unsigned spill(struct cache *c, const char *zipped, size_t len, struct disk_fault fault)
+{
+	char reason[BLOB_REASON_MAX] = "";
+	size_t descriptors = scene_descriptors();
+	struct blob *b = NULL;
+	unsigned n;
+	int r;
+
+	disk_begin(fault);
+	r = blob_gunzip(zipped, len, c, &b, reason);
+	n = disk_end();
+	if (r == 0)
+		check_large(b);
+	else
+		DISK_CHECK((r == -ENOSPC || r == -EIO || r == -ENOMEM) && reason[0] == '\0');
+	DISK_CHECK(r == 0 || fault.does != DISK_SHORT);
+	blob_unref(b);
+	DISK_CHECK(scene_descriptors() == descriptors);
+	return n;
+}
+
+static void each_call_of_a_spill_fails(void **state)
+{
+	static const int errors[] = {EIO, ENOSPC, EOPNOTSUPP};
+	struct folder folder;
+	struct cache *c;
+	size_t len;
+	char *zipped = zip_large(&len);
+
+	(void)state;
+	folder_make(&folder);
+	assert_int_equal(cache_open(folder.path, "fake:", &c), 0);
+	for (size_t i = 0; i < sizeof(errors) / sizeof(*errors); i++) {
+		unsigned n = spill(c, zipped, len, (struct disk_fault){DISK_WORKS, errors[i], 0});
+		unsigned step = stage_step(n, 3);
+
+		for (unsigned at = 1; at <= n; at += step)
+			spill(c, zipped, len, (struct disk_fault){DISK_FAILS_ONCE, errors[i], at});
+		spill(c, zipped, len, (struct disk_fault){DISK_FAILS_ONCE, errors[i], n});
+	}
+	spill(c, zipped, len, (struct disk_fault){DISK_SHORT, 0, 2});
+	scene_check_files(cache_path(c, "."), "", 4); /* id, lock and the folder itself */
+	cache_free(c);
+	folder_remove(&folder);
+	free(zipped);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		STAGE_TEST(each_call_fails, packs),
 		STAGE_TEST(each_call_fails, listings),
 		STAGE_TEST(each_call_fails, index),
+		cmocka_unit_test(each_call_of_a_spill_fails),
 	};
 
 	log_set_level(LOG_LEVEL_ERROR);
