@@ -50,6 +50,7 @@ static const struct {
 	{EOPNOTSUPP, CREATES}, /* O_TMPFILE, of some file systems */
 	{EMFILE, OPENS | CREATES},
 	{ENOLCK, LOCKS},
+	{EINVAL, NAMES}, /* RENAME_NOREPLACE, of some file systems */
 	{ENOMEM, MAPS | OPENS | LOOKS},
 };
 

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "fs/log.h"
+#include "fs/store/cache.h"
 #include "tests/disk/disk.h"
 #include "tests/disk/stage.h"
 
@@ -110,13 +111,52 @@ static void dies_over_and_over(void **state)
 	look(s);
 }
 
+/* The very first one, before there is a folder; whether the fault ended it. */
+static bool first_of_all(struct disk_fault fault)
+{
+	struct folder folder;
+	struct cache *c;
+	char name[32];
+	int status;
+	pid_t pid;
+
+	folder_make(&folder);
+	pid = fork();
+	if (pid == 0) {
+		disk_begin(fault);
+		DISK_CHECK(cache_open(folder_at(&folder, "a/b"), "fake:", &c) == 0);
+		DISK_CHECK(cache_write(c, "segment", 7, name) == 0);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(cache_open(folder_at(&folder, "a/b"), "fake:", &c), 0);
+	scene_check_files(cache_path(c, "."), ".seg", 1);
+	cache_free(c);
+	folder_remove(&folder);
+	return WEXITSTATUS(status) == DISK_DIED;
+}
+
+static void dies_while_the_cache_is_made(void **state)
+{
+	unsigned at = 1, torn = 1;
+
+	(void)state;
+	while (first_of_all((struct disk_fault){DISK_DIES, 0, at}))
+		at++;
+	while (first_of_all((struct disk_fault){DISK_TEARS, 0, torn}))
+		torn++;
+	assert_true(at > 10 && torn == 3); /* the source's id and the segment */
+}
+
 #define TESTS(scene)                                                                                         \
 	STAGE_TEST(dies_at_each_call, scene), STAGE_TEST(dies_in_the_repair, scene),                         \
 		STAGE_TEST(dies_over_and_over, scene)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {TESTS(packs), TESTS(listings), TESTS(index)};
+	const struct CMUnitTest tests[] = {
+		TESTS(packs), TESTS(listings), TESTS(index), cmocka_unit_test(dies_while_the_cache_is_made)};
 
 	log_set_level(LOG_LEVEL_ERROR);
 	return cmocka_run_group_tests(tests, NULL, NULL);

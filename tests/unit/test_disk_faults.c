@@ -56,7 +56,7 @@ static void sweep(struct stage *s, enum disk_does does, int error, unsigned firs
 static void each_call_fails(void **state)
 {
 	static const int errors[] = {
-		EIO, ENOSPC, EDQUOT, EFBIG, EROFS, EACCES, EINTR, EMFILE, ENOLCK, ENOMEM};
+		EIO, ENOSPC, EDQUOT, EFBIG, EROFS, EACCES, EINTR, EMFILE, ENOLCK, ENOMEM, EINVAL};
 	struct stage *s = *state;
 	unsigned first = 0;
 
