@@ -38,6 +38,9 @@ struct disk_fault {
 void disk_begin(struct disk_fault fault);
 unsigned disk_end(void); /* how many calls have counted; the fault was met where that is `at` at least */
 
+/* The process ends as if it were killed: no sanitizer waits for its threads, for a second each time. */
+void disk_exit(int status) __attribute__((noreturn));
+
 /* The program ends, saying where and under which fault; what: what should have been true. */
 void disk_wrong(const char *file, int line, const char *what);
 #define DISK_CHECK(what)                                                                                     \

@@ -45,8 +45,7 @@ struct step {
 };
 
 struct record {
-	pthread_mutex_t
-		lock; /* between processes: who dies does not hold it but in _exit(), when nobody is left */
+	pthread_mutex_t lock; /* robust: who ends a process holds it */
 	dev_t dev;
 	ino_t folder;
 	ino_t inode[FILES_MAX]; /* by file; the last one that has it */

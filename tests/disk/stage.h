@@ -89,7 +89,7 @@ static inline bool stage_play(struct stage *s, struct disk_fault fault)
 	if (pid == 0) {
 		disk_begin(fault);
 		s->scene->play(s->cache_dir.path);
-		_exit(0);
+		disk_exit(0);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	if (!WIFEXITED(status) || (WEXITSTATUS(status) != 0 && WEXITSTATUS(status) != DISK_DIED))

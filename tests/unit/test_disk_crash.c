@@ -126,7 +126,7 @@ static bool first_of_all(struct disk_fault fault)
 		disk_begin(fault);
 		DISK_CHECK(cache_open(folder_at(&folder, "a/b"), "fake:", &c) == 0);
 		DISK_CHECK(cache_write(c, "segment", 7, name) == 0);
-		_exit(0);
+		disk_exit(0);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
