@@ -2,7 +2,6 @@
  * The files of a folder, held in memory, so that a test can begin anew as often as it wants to.
  */
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,40 +62,58 @@ void disk_image_free(struct disk_image *i)
 	free(i);
 }
 
-static void empty(int fd)
-{
-	DIR *dir = fdopendir(fd);
-	const struct dirent *e;
-
-	DISK_CHECK(dir);
-	while ((e = readdir(dir)))
-		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-			DISK_CHECK(unlinkat(fd, e->d_name, 0) == 0 || errno == ENOENT);
-	closedir(dir);
-}
-
-void disk_image_put(const struct disk_image *i, const char *folder)
-{
-	int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	DISK_CHECK(dir >= 0);
-	empty(dup(dir));
-	for (size_t k = 0; k < i->n; k++) {
-		int fd = openat(dir, i->file[k].name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-
-		DISK_CHECK(fd >= 0);
-		DISK_CHECK(pwrite(fd, i->file[k].data, i->file[k].len, 0) == (ssize_t)i->file[k].len);
-		close(fd);
-	}
-	close(dir);
-}
-
 struct disk_file *disk_image_find(struct disk_image *i, const char *name)
 {
 	for (size_t k = 0; k < i->n; k++)
 		if (strcmp(i->file[k].name, name) == 0)
 			return &i->file[k];
 	return NULL;
+}
+
+/* Removes what the image has not. */
+static void remove_others(const struct disk_image *i, const char *folder)
+{
+	DIR *dir = opendir(folder);
+	const struct dirent *e;
+
+	DISK_CHECK(dir);
+	while ((e = readdir(dir)))
+		if (e->d_name[0] != '.' && !disk_image_find((struct disk_image *)(uintptr_t)i, e->d_name))
+			DISK_CHECK(unlinkat(dirfd(dir), e->d_name, 0) == 0);
+	closedir(dir);
+}
+
+/* Writing is slow, where many do so at a time. */
+static bool is_there(int dir, const struct disk_file *f)
+{
+	struct disk_file found = {.data = NULL};
+	bool same;
+
+	memcpy(found.name, f->name, DISK_NAME_MAX);
+	if (faccessat(dir, f->name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		return false;
+	take_file(dir, &found);
+	same = found.len == f->len && memcmp(found.data, f->data, f->len) == 0;
+	free(found.data);
+	return same;
+}
+
+void disk_image_put(const struct disk_image *i, const char *folder)
+{
+	int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd;
+
+	DISK_CHECK(dir >= 0);
+	remove_others(i, folder);
+	for (size_t k = 0; k < i->n; k++) {
+		const struct disk_file *f = &i->file[k];
+
+		if (is_there(dir, f))
+			continue;
+		fd = openat(dir, f->name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+		DISK_CHECK(fd >= 0 && pwrite(fd, f->data, f->len, 0) == (ssize_t)f->len);
+		close(fd);
+	}
+	close(dir);
 }
 
 struct disk_file *disk_image_ending(struct disk_image *i, const char *end, size_t n)

@@ -23,6 +23,14 @@ struct stage {
 	struct disk_image *prepared; /* what the folder holds in the beginning */
 };
 
+/* In memory, where that is possible: many small files are written. */
+static inline void stage_folder(struct folder *f)
+{
+	snprintf(f->path, sizeof(f->path), "/dev/shm/trailfs-unit-XXXXXX");
+	if (!mkdtemp(f->path))
+		folder_make(f);
+}
+
 static inline int stage_open(void **state, const struct scene *scene)
 {
 	struct stage *s = calloc(1, sizeof(*s));
@@ -31,7 +39,7 @@ static inline int stage_open(void **state, const struct scene *scene)
 
 	assert_non_null(s);
 	s->scene = scene;
-	folder_make(&s->cache_dir);
+	stage_folder(&s->cache_dir);
 	scene->prepare(s->cache_dir.path);
 	dir = opendir(s->cache_dir.path);
 	assert_non_null(dir);

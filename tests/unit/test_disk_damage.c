@@ -21,7 +21,8 @@
 #include "tests/disk/disk.h"
 #include "tests/disk/stage.h"
 
-#define EACH_BYTES 6000 /* files are looked at byte by byte up to so many bytes altogether */
+#define EACH_BYTES 6000 /* files are looked at byte by byte up to so many bytes altogether ... */
+#define FEW_BYTES  2000 /* ... segments up to so many: test_segment_damage looks at each */
 #define LOOKS      61   /* so many damages between two looks whether it goes on */
 
 struct damage {
@@ -146,7 +147,7 @@ static void swap(struct damage *d, struct disk_file *a, struct disk_file *b)
 	*b = was_b;
 }
 
-static void damage_all(struct stage *s, const struct disk_image *from, const char *end)
+static void damage_all(struct stage *s, const struct disk_image *from, const char *end, size_t each)
 {
 	struct damage d = {.stage = s, .image = disk_image_copy(from)};
 	struct disk_file *other;
@@ -154,7 +155,7 @@ static void damage_all(struct stage *s, const struct disk_image *from, const cha
 
 	for (size_t i = 0; (d.file = disk_image_ending(d.image, end, i)); i++)
 		bytes += d.file->len;
-	step = stage_sweeps() ? 1 : 1 + bytes / EACH_BYTES;
+	step = stage_sweeps() ? 1 : 1 + bytes / each;
 	for (size_t i = 0; (d.file = disk_image_ending(d.image, end, i)); i++) {
 		flip_bits(&d, step);
 		cut_off(&d, step);
@@ -172,7 +173,7 @@ static void files_that_were_left(void **state)
 {
 	struct stage *s = *state;
 
-	damage_all(s, s->prepared, ".pack");
+	damage_all(s, s->prepared, ".pack", EACH_BYTES);
 }
 
 /* What is there when all has been repaired and gone on. */
@@ -189,7 +190,7 @@ static void listings_in_the_end(void **state)
 	struct stage *s = *state;
 	struct disk_image *image = in_the_end(s);
 
-	damage_all(s, image, "listings");
+	damage_all(s, image, "listings", EACH_BYTES);
 	disk_image_free(image);
 }
 
@@ -198,7 +199,7 @@ static void segments_in_the_end(void **state)
 	struct stage *s = *state;
 	struct disk_image *image = in_the_end(s);
 
-	damage_all(s, image, ".seg");
+	damage_all(s, image, ".seg", FEW_BYTES);
 	disk_image_free(image);
 }
 

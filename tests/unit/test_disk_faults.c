@@ -129,7 +129,7 @@ static void each_call_of_a_spill_fails(void **state)
 	char *zipped = zip_large(&len);
 
 	(void)state;
-	folder_make(&folder);
+	stage_folder(&folder);
 	assert_int_equal(cache_open(folder.path, "fake:", &c), 0);
 	for (size_t i = 0; i < sizeof(errors) / sizeof(*errors); i++) {
 		unsigned n = spill(c, zipped, len, (struct disk_fault){DISK_WORKS, errors[i], 0});
