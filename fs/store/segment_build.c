@@ -16,22 +16,6 @@
 #define ROWS_MAX  (UINT32_MAX - 1)
 #define SLOTS_MIN 64
 
-void *arena_add(struct arena *a, size_t n)
-{
-	if (!a->data || n > a->cap - a->len) {
-		size_t cap = a->cap ? a->cap : 1024;
-		while (cap - a->len < n && cap <= SIZE_MAX / 4)
-			cap *= 2;
-		char *data = cap - a->len < n ? NULL : realloc(a->data, cap);
-		if (!data)
-			return NULL;
-		a->data = data;
-		a->cap = cap;
-	}
-	a->len += n;
-	return a->data + (a->len - n);
-}
-
 static bool arena_copy(struct arena *a, const void *p, size_t n)
 {
 	void *to = arena_add(a, n);
@@ -158,15 +142,15 @@ void segment_build_free(struct segment_build *b)
 	}
 	for (int f = 0; f < FACET_COUNT; f++) {
 		free(b->facet[f].slot);
-		free(b->facet[f].at.data);
-		free(b->facet[f].text.data);
+		arena_clear(&b->facet[f].at);
+		arena_clear(&b->facet[f].text);
 	}
-	free(b->copied.data);
-	free(b->id_text.data);
-	free(b->resources.data);
-	free(b->strings.data);
-	free(b->objects.data);
-	free(b->rows.data);
+	arena_clear(&b->copied);
+	arena_clear(&b->id_text);
+	arena_clear(&b->resources);
+	arena_clear(&b->strings);
+	arena_clear(&b->objects);
+	arena_clear(&b->rows);
 	free(b);
 }
 

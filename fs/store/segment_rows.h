@@ -4,17 +4,9 @@
 #ifndef FS_STORE_SEGMENT_ROWS_H
 #define FS_STORE_SEGMENT_ROWS_H
 
+#include "fs/store/arena.h"
 #include "fs/store/segment_build.h"
 #include "fs/store/segment_format.h"
-
-/* An array that grows. */
-struct arena {
-	char *data;
-	size_t len, cap; /* bytes */
-};
-
-/* n more bytes at the end, not set; NULL: no memory. Moves what was there before. */
-void *arena_add(struct arena *a, size_t n);
 
 /* A value of a facet; its bytes follow. */
 struct interned {

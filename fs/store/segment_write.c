@@ -246,10 +246,11 @@ static void look_at_rows(struct writer *w, struct sort_key *keys)
 static int sort_rows(struct writer *w)
 {
 	uint32_t n = w->b->n_rows;
-	struct sort_key *keys = malloc(2 * ((size_t)n + 1) * sizeof *keys), *sorted;
+	struct arena room = {0};
+	struct sort_key *keys = arena_add(&room, 2 * ((size_t)n + 1) * sizeof *keys), *sorted;
 	w->order = malloc(((size_t)n + 1) * sizeof *w->order);
 	if (!keys || !w->order) {
-		free(keys);
+		arena_clear(&room);
 		return -ENOMEM;
 	}
 	look_at_rows(w, keys);
@@ -262,7 +263,7 @@ static int sort_rows(struct writer *w)
 	}
 	for (uint32_t i = 0; i < n; i++)
 		w->order[i] = sorted[i].item;
-	free(keys);
+	arena_clear(&room);
 	return 0;
 }
 
