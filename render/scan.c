@@ -14,8 +14,8 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <xxhash.h>
 
+#include "render/hash.h"
 #include "render/pretty.h"
 #include "render/walk.h"
 
@@ -147,7 +147,7 @@ static int record_hash(struct scanner *s, struct record *r)
 		minify_write(r->text, r->len, s->scratch, r->minified);
 		p = s->scratch;
 	}
-	r->hash = XXH3_64bits(p, r->minified);
+	r->hash = hash_bytes(p, r->minified);
 	return 0;
 }
 
