@@ -207,8 +207,8 @@ static inline struct span *member_begin(struct walker *w, const struct wanted *m
 {
 	*ret_child = m->child;
 	w->known |= m->known;
-	if (m->clear_to)
-		memset(&w->field[m->clear_from], 0, (m->clear_to - m->clear_from) * sizeof *w->field);
+	for (unsigned i = m->clear_from; i < m->clear_to; i++)
+		w->field[i].type = JSON_ABSENT;
 	if (m->child == CONTEXT_RESOURCES)
 		w->n_resources = 0;
 	if (m->slot == NOTHING)
@@ -251,14 +251,17 @@ static inline unsigned context_open(struct walker *w, unsigned child, char opene
 	if (child == CONTEXT_NONE || array != (opener == '['))
 		return CONTEXT_NONE;
 	if (child == CONTEXT_RESOURCE)
-		memset(w->extra + EXTRA_ARN, 0, (EXTRA_COUNT - EXTRA_ARN) * sizeof *w->extra);
+		for (int i = EXTRA_ARN; i < EXTRA_COUNT; i++)
+			w->extra[i].type = JSON_ABSENT;
 	return child;
 }
 
 static void forget_last(struct walker *w)
 {
-	memset(w->field, 0, sizeof w->field);
-	memset(w->extra, 0, sizeof w->extra);
+	for (int i = 0; i < FIELD_COUNT; i++)
+		w->field[i].type = JSON_ABSENT;
+	for (int i = 0; i < EXTRA_COUNT; i++)
+		w->extra[i].type = JSON_ABSENT;
 	w->n_resources = 0;
 	w->known = false;
 }
