@@ -45,6 +45,8 @@ struct event_scratch {
 	struct value *resource; /* and as many struct ranked, for sorting */
 	struct ranked *ranked;
 	size_t resource_cap;
+	char time_text[20]; /* of the last record, `2025-06-19T09:30:12Z`; */
+	int64_t time;
 };
 
 static const struct value absent = {NULL, 0};
@@ -72,8 +74,7 @@ static size_t decoded_room(const struct span *span, size_t n)
 	size_t room = 0;
 
 	for (size_t i = 0; i < n; i++)
-		if (span[i].type == JSON_STR_ESCAPED)
-			room += span[i].len;
+		room += span[i].type == JSON_STR_ESCAPED ? span[i].len : 0;
 	return room;
 }
 
@@ -101,22 +102,20 @@ static bool make_room(struct event_scratch *s, const struct record *r)
 	return true;
 }
 
-/* The value of a span; *text is where the next decoded string goes. */
+/* The value of a span; *text is where the next decoded string goes. Which fields a record has is not to be
+ * guessed: no branches but for what is rare. */
 static inline struct value value_of(const struct span *span, char **text)
 {
-	switch (__builtin_expect(span->type, JSON_STR)) {
-	case JSON_STR:
-	case JSON_NUM:
-	case JSON_BOOL:
-		return (struct value){span->p, span->len};
-	case JSON_STR_ESCAPED: {
-		struct value v = {*text, (uint32_t)scan_string(span, *text)};
+	static const uint32_t as_written[JSON_ARR + 1] = {
+		[JSON_BOOL] = UINT32_MAX, [JSON_NUM] = UINT32_MAX, [JSON_STR] = UINT32_MAX};
+	uint32_t mask = as_written[span->type];
+	struct value v = {mask ? span->p : NULL, span->len & mask};
+
+	if (__builtin_expect(span->type == JSON_STR_ESCAPED, 0)) {
+		v = (struct value){*text, (uint32_t)scan_string(span, *text)};
 		*text += v.len;
-		return v;
 	}
-	default:
-		return absent;
-	}
+	return v;
 }
 
 /* What follows the last slash; absent where there is none. */
@@ -248,9 +247,27 @@ static size_t read_resources(struct event_scratch *s, const struct record *r, ch
 	return few ? n : drop_repeats(s, n);
 }
 
+/* The same second again and again: events of a log come in their order. */
+static int64_t read_time(struct event_scratch *s, struct value when)
+{
+	if (!when.p)
+		return EVENT_UNDATED;
+	if (when.len != sizeof s->time_text)
+		return event_time(when.p, when.len);
+	if (memcmp(when.p, s->time_text, sizeof s->time_text) != 0) {
+		memcpy(s->time_text, when.p, sizeof s->time_text);
+		s->time = event_time(when.p, when.len);
+	}
+	return s->time;
+}
+
 struct event_scratch *event_scratch_new(void)
 {
-	return calloc(1, sizeof(struct event_scratch));
+	struct event_scratch *s = calloc(1, sizeof *s);
+
+	if (s)
+		s->time = EVENT_UNDATED;
+	return s;
 }
 
 void event_scratch_free(struct event_scratch *s)
@@ -273,9 +290,8 @@ int event_read(struct event_scratch *s, const struct record *r, struct value key
 	for (int i = 0; i < FIELD_COUNT; i++)
 		v[i] = value_of(&r->field[i], &text);
 	size_t n_resources = read_resources(s, r, text);
-	struct value when = v[FIELD_EVENT_TIME];
 	*ret = (struct event){
-		.time = when.p ? event_time(when.p, when.len) : EVENT_UNDATED,
+		.time = read_time(s, v[FIELD_EVENT_TIME]),
 		.id = v[FIELD_EVENT_ID],
 		.facet =
 			{
@@ -381,6 +397,8 @@ int64_t event_time(const char *text, size_t len)
 	if (!end || !read_offset(text + end, len - end, &offset))
 		return EVENT_UNDATED;
 	int64_t time = (int64_t)day * DAY_SECONDS + hour * 3600 + minute * 60 + second - offset;
+	if (!offset)
+		return time;
 	/* The offset may lead out of the years that a directory can name. */
 	if (!date_to_day(1, 1, 1, &first) || !date_to_day(9999, 12, 31, &last))
 		return EVENT_UNDATED;

@@ -276,6 +276,8 @@ static void check_time(const struct event *e, const void *arg)
 	assert_int_equal(e->time, *(const int64_t *)arg);
 }
 
+#define NULS_5 "\\u0000\\u0000\\u0000\\u0000\\u0000"
+
 static void test_time_of_records(void **state)
 {
 	struct event_scratch *scratch = event_scratch_new();
@@ -284,7 +286,17 @@ static void test_time_of_records(void **state)
 		const char *record;
 		int64_t time;
 	} records[] = {
+		/* as long as a time, and what scratch memory may be full of */
+		{"{\"eventTime\":\"" NULS_5 NULS_5 NULS_5 NULS_5 "\"}", EVENT_UNDATED},
 		{"{\"eventTime\":\"2025-06-19T09:10:23Z\"}", 1750324223},
+		{"{\"eventTime\":\"2025-06-19T09:10:23Z\"}", 1750324223},
+		{"{\"eventTime\":\"2025-06-19T09:10:24Z\"}", 1750324224},
+		{"{\"eventTime\":\"2025-06-19T09:10:24z\"}", EVENT_UNDATED},
+		{"{\"eventTime\":\"2025-06-19T09:10:24z\"}", EVENT_UNDATED},
+		{"{}", EVENT_UNDATED},
+		{"{\"eventTime\":\"2025-06-19T09:10:24Z\"}", 1750324224},
+		{"{\"eventTime\":\"2025-06-19T09:10:24.5Z\"}", 1750324224},
+		{"{\"eventTime\":\"2025-06-19T10:10:24+01:00\"}", 1750324224},
 		{"{\"eventTime\":\"2025-06-19\\u005409:10:23Z\"}", 1750324223},
 		{"{\"eventTime\":\"\"}", EVENT_UNDATED},
 		{"{\"eventTime\":1750324223}", EVENT_UNDATED},
