@@ -93,16 +93,17 @@ static int intern_add(struct intern_table *t, struct value v, uint32_t *ret_at)
 	return 0;
 }
 
-/* The code of a value, SEGMENT_NO_CODE for an absent one. */
-static int intern(struct intern_table *t, struct value v, uint32_t *ret_code)
+/* The code of a value, SEGMENT_NO_CODE for an absent one. hint: any number; what was asked for with it last
+ * is looked at first. */
+static int intern(struct intern_table *t, struct value v, uint32_t hint, uint32_t *ret_code)
 {
+	uint32_t *last = &t->last[hint % INTERN_LAST];
 	int rc = 0;
 	if (!v.p) {
 		*ret_code = SEGMENT_NO_CODE;
 		return 0;
 	}
-	/* Region, account, type, ...: what the record before had. */
-	if (t->last && is_value(interned_at(t, t->last), v))
+	if (*last && is_value(interned_at(t, *last), v))
 		goto out;
 	if (t->n >= t->slots / 2 && !intern_grow(t))
 		return -ENOMEM;
@@ -116,9 +117,9 @@ static int intern(struct intern_table *t, struct value v, uint32_t *ret_code)
 	}
 	if (rc < 0)
 		return rc;
-	t->last = slot->at;
+	*last = slot->at;
 out:
-	*ret_code = interned_at(t, t->last)->code;
+	*ret_code = interned_at(t, *last)->code;
 	return 0;
 }
 
@@ -250,6 +251,31 @@ static struct built_row *add_row(struct segment_build *b, size_t n_resources, in
 	return row;
 }
 
+_Static_assert(FACET_USER == 0 && FACET_EVENT == 1, "they are known first");
+
+/* What tells most about a value of this facet, of the row's values so far: who it was goes with one role, one
+ * key, one address, one program, and an eventName belongs to one service. The rest is as in the record
+ * before. */
+static inline uint32_t hint(const struct built_row *row, int facet)
+{
+	switch (facet) {
+	case FACET_EVENT:
+	case FACET_IP:
+	case FACET_ROLE:
+	case FACET_ACCESS_KEY:
+	case FACET_TYPE:
+	case FACET_AGENT:
+		return row->code[FACET_USER];
+	case FACET_SERVICE:
+	case FACET_ERROR:
+	case FACET_CATEGORY:
+	case FACET_ACCESS:
+		return row->code[FACET_EVENT];
+	default:
+		return 0;
+	}
+}
+
 int segment_build_event(struct segment_build *b, const struct event *e, uint32_t offset, uint32_t length,
 	uint32_t pretty, uint32_t minified, uint64_t hash)
 {
@@ -266,10 +292,10 @@ int segment_build_event(struct segment_build *b, const struct event *e, uint32_t
 	rc = set_id(b, row, e->id);
 	for (int f = 0; f < FACET_COUNT && rc == 0; f++)
 		if (f != FACET_RESOURCE)
-			rc = intern(&b->facet[f], e->facet[f], &row->code[f]);
+			rc = intern(&b->facet[f], e->facet[f], hint(row, f), &row->code[f]);
 	for (size_t i = 0; i < e->n_resources && rc == 0; i++) {
 		uint32_t *code = arena_add(&b->resources, sizeof *code);
-		rc = code ? intern(&b->facet[FACET_RESOURCE], e->resource[i], code) : -ENOMEM;
+		rc = code ? intern(&b->facet[FACET_RESOURCE], e->resource[i], 0, code) : -ENOMEM;
 	}
 	return rc;
 }
@@ -318,7 +344,7 @@ static int copy_code(struct segment_build *b, struct copied *c, enum facet f, ui
 		*ret = SEGMENT_NO_CODE;
 	else if (c->code[f][code] != SEGMENT_NO_CODE)
 		*ret = c->code[f][code];
-	else if ((rc = intern(&b->facet[f], segment_value(c->from, f, code), ret)) == 0)
+	else if ((rc = intern(&b->facet[f], segment_value(c->from, f, code), 0, ret)) == 0)
 		c->code[f][code] = *ret;
 	return rc;
 }

@@ -15,6 +15,7 @@ struct interned {
 };
 
 #define INTERN_UNIT sizeof(struct interned) /* values begin at multiples of this */
+#define INTERN_LAST 256                     /* a power of two */
 
 struct intern_slot {
 	uint32_t hash;
@@ -25,9 +26,9 @@ struct intern_table {
 	struct intern_slot *slot; /* open addressing by hash; half of them are free at least */
 	uint32_t slots;           /* a power of two */
 	uint32_t n;
-	uint32_t last;     /* `at` of the value that was looked up last; 0: none yet */
-	struct arena at;   /* uint32_t by code, as in slots */
-	struct arena text; /* struct interned and bytes */
+	uint32_t last[INTERN_LAST]; /* by hint: `at` of the value that was asked for last; 0: none yet */
+	struct arena at;            /* uint32_t by code, as in slots */
+	struct arena text;          /* struct interned and bytes */
 };
 
 static inline const struct interned *interned_at(const struct intern_table *t, uint32_t at)
