@@ -136,6 +136,9 @@ struct source_s3_options {
  */
 int source_s3_open(const struct source_s3_options *o, struct source **ret, char message[SOURCE_MESSAGE_MAX]);
 
+/* What servers' certificates are checked by, where that is set: borrowed, or NULL. */
+const char *source_s3_ca_bundle(const struct source *s);
+
 /* Before its first listing: what it lists is kept there (fs/store/listings.h; borrowed), and days that are
  * closed are not listed again. */
 struct listings;

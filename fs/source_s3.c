@@ -327,6 +327,11 @@ void source_s3_keep(struct source *s, struct listings *listings)
 	s3_of(s)->listings = listings;
 }
 
+const char *source_s3_ca_bundle(const struct source *s)
+{
+	return s3_ca_bundle(((const struct source_s3 *)s)->s3);
+}
+
 int source_s3_open(const struct source_s3_options *o, struct source **ret, char message[SOURCE_MESSAGE_MAX])
 {
 	struct source_s3 *s = calloc(1, sizeof(*s));

@@ -25,6 +25,7 @@ struct s3 {
 	/* Fixed when opened. */
 	char *bucket, *url, *owner; /* url: custom endpoint, or NULL */
 	char *host;                 /* see s3_host() */
+	char *ca_bundle;            /* or NULL */
 	bool anonymous, payer, path_style, virtual_host, dualstack, fips;
 	unsigned timeout;
 	int max_attempts;

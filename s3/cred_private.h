@@ -105,6 +105,8 @@ const char *cred_printable(const char *text, char *out, size_t cap);
 int cred_pause(struct cred_context *c, unsigned ms); /* -ECANCELED */
 bool cred_cancelled(const struct cred_context *c);
 
+/* Where the profiles are, and which file has their keys: malloc'ed. */
+char *cred_file_path(bool credentials);
 /* A small file, whole, without the white space at its end. */
 int cred_read_file(const char *path, size_t max, char **ret);
 /* "PATH below the home directory", malloc'ed; path itself, copied, unless it begins with "~/". */

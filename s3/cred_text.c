@@ -13,6 +13,7 @@
 
 #include <openssl/crypto.h>
 
+#include "s3/cred_helper.h"
 #include "s3/cred_private.h"
 #include "s3/secret.h"
 
@@ -151,7 +152,7 @@ int cred_keys_json(
 
 int cred_read_file(const char *path, size_t max, char **ret)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), r = fd < 0 ? -errno : 0;
+	int fd = helper_open(path), r = fd < 0 ? fd : 0;
 	char *text = NULL;
 	size_t len = 0;
 	ssize_t n = 0;

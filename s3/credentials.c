@@ -96,11 +96,11 @@ static void wipe_json(void)
 	json_set_alloc_funcs(malloc, secret_wipe_block);
 }
 
-static char *file_path(const char *variable, const char *standard)
+char *cred_file_path(bool credentials)
 {
-	const char *path = cred_getenv(variable);
+	const char *path = cred_getenv(credentials ? "AWS_SHARED_CREDENTIALS_FILE" : "AWS_CONFIG_FILE");
 
-	return cred_home_path(path ? path : standard);
+	return cred_home_path(path ? path : credentials ? "~/.aws/credentials" : "~/.aws/config");
 }
 
 static char *copy_or_null(const char *text, bool *failed)
@@ -136,8 +136,8 @@ int credentials_new(const struct credentials_options *o, struct credentials **re
 	c->profile = copy_or_null(profile && *profile ? profile : "default", &failed);
 	c->region = copy_or_null(o->region, &failed);
 	c->ca_bundle = copy_or_null(o->ca_bundle, &failed);
-	c->path[0] = file_path("AWS_CONFIG_FILE", "~/.aws/config");
-	c->path[1] = file_path("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials");
+	c->path[0] = cred_file_path(false);
+	c->path[1] = cred_file_path(true);
 	if (failed || !c->path[0] || !c->path[1]) {
 		credentials_free(c);
 		return -ENOMEM;

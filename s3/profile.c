@@ -9,7 +9,6 @@
 #include "s3/profile.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "s3/cred_helper.h"
 #include "s3/secret.h"
 
 #define BLANKS " \t\r\f\v"
@@ -268,12 +268,12 @@ static int read_all(int fd, struct file *f, size_t *ret_len)
 
 static int load(struct file *f, const char *path, bool credentials, char *reason)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), r;
+	int fd = helper_open(path), r;
 	size_t len = 0;
 
-	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+	if (fd == -ENOENT || fd == -ENOTDIR)
 		return 0;
-	r = fd < 0 ? -errno : read_all(fd, f, &len);
+	r = fd < 0 ? fd : read_all(fd, f, &len);
 	if (fd >= 0)
 		close(fd);
 	if (r == 0)
@@ -390,4 +390,22 @@ const char *profile_get_from(
 	const struct profile_set *s, bool credentials_file, const char *name, const char *key)
 {
 	return find(credentials_file ? &s->credentials : &s->config, PROFILE_PROFILE, name, key, NULL);
+}
+
+static bool says(const struct file *f, const char *key, const char *value)
+{
+	for (size_t i = 0; i < f->n_entries; i++) {
+		const struct entry *e = &f->entry[i];
+		const struct section *s = &f->section[e->section];
+
+		if (s->known && s->kind == PROFILE_PROFILE && !e->sub && strcasecmp(e->key, key) == 0 &&
+			strcmp(e->value, value) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool profile_says(const struct profile_set *s, const char *key, const char *value)
+{
+	return says(&s->config, key, value) || says(&s->credentials, key, value);
 }

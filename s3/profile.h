@@ -40,5 +40,7 @@ const char *profile_get(const struct profile_set *s, enum profile_kind kind, con
 /* A profile's value as one of the two files has it. */
 const char *profile_get_from(
 	const struct profile_set *s, bool credentials_file, const char *name, const char *key);
+/* Whether any profile has this value for this key. */
+bool profile_says(const struct profile_set *s, const char *key, const char *value);
 
 #endif

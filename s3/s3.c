@@ -99,7 +99,8 @@ static int read_settings(struct s3 *s, const struct s3_options *o)
 	snprintf(s->region, sizeof(s->region), "%s", region ? region : DEFAULT_REGION);
 	s->host = host_of(url);
 	return s->host && copy(&s->bucket, o->bucket) && copy(&s->url, url) &&
-			       copy(&s->owner, o->expected_bucket_owner)
+			       copy(&s->owner, o->expected_bucket_owner) &&
+			       copy(&s->ca_bundle, chosen(s, o->ca_bundle, "ca_bundle"))
 		       ? 0
 		       : -ENOMEM;
 }
@@ -148,7 +149,7 @@ static int open_parts(struct s3 *s, const struct s3_options *o, char message[S3_
 	if (error == 0)
 		error = resolver_new(s->credentials, &s->resolver);
 	if (error == 0) {
-		ho.ca_bundle = chosen(s, o->ca_bundle, "ca_bundle");
+		ho.ca_bundle = s->ca_bundle;
 		error = http_new(&ho, &s->http);
 	}
 	if (error < 0)
@@ -221,6 +222,7 @@ void s3_free(struct s3 *s)
 	free(s->url);
 	free(s->owner);
 	free(s->host);
+	free(s->ca_bundle);
 	free(s);
 }
 
@@ -232,6 +234,11 @@ void s3_reload(struct s3 *s)
 const char *s3_host(const struct s3 *s)
 {
 	return s->host;
+}
+
+const char *s3_ca_bundle(const struct s3 *s)
+{
+	return s->ca_bundle;
 }
 
 struct s3_stats s3_stats(struct s3 *s)

@@ -95,4 +95,29 @@ struct s3_stats {
 };
 struct s3_stats s3_stats(struct s3 *s);
 
+/*
+ * A process that has confined itself can neither open the user's files nor run a command. It asks a helper,
+ * another process which it has started before. open(): a file for reading, a descriptor or negative errno.
+ * run(): a socket (SOCK_SEQPACKET, yours) whose other end s3_run() has, or negative errno; the command writes
+ * to `out`.
+ */
+struct s3_helper {
+	int (*open)(void *arg, const char *path);
+	int (*run)(void *arg, const char *line, int out);
+	void *arg;
+};
+/* For all of the process; before it has threads. Borrowed. */
+void s3_set_helper(const struct s3_helper *h);
+
+/* The helper's side. Whether that is a file to which the environment or ~/.aws send us for credentials. */
+bool s3_may_open(const char *path);
+/* Runs it if it is some profile's credential_process, until it has ended or nobody has the other end of the
+ * socket. out: closed when it is not needed any more; err, folder: standard error, working directory. */
+void s3_run(const char *line, int out, int err, int folder, int socket);
+
+/* Where `aws sso login` puts what we renew: malloc'ed, or NULL. */
+char *s3_logins_folder(void);
+/* What servers' certificates are checked by, where that is set: borrowed, or NULL. */
+const char *s3_ca_bundle(const struct s3 *s);
+
 #endif

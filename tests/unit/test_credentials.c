@@ -8,9 +8,13 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <time.h>
 
+#include "s3/s3.h"
 #include "tests/unit/credentials_kit.h"
 
 #define ENV          "AWS_ACCESS_KEY_ID=AKENV;AWS_SECRET_ACCESS_KEY=SECRET-env"
@@ -558,7 +562,69 @@ static void test_cancelled(void **state)
 	want_error(NOW + HOUR, -ECANCELED, "cancelled");
 }
 
+/* ---- by a helper, which here is a thread ---- */
+
+struct errand {
+	char *line;
+	int out, socket;
+};
+
+static void *run_errand(void *arg)
+{
+	struct errand *e = arg;
+
+	s3_run(e->line, e->out, STDERR_FILENO, AT_FDCWD, e->socket);
+	close(e->socket);
+	free(e->line);
+	free(e);
+	return NULL;
+}
+
+static int errands; /* that were asked for */
+
+static int send_out(void *arg, const char *line, int out)
+{
+	struct errand *e = malloc(sizeof(*e));
+	pthread_t thread;
+	int ends[2];
+
+	errands++;
+	assert_null(arg);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+	*e = (struct errand){strdup(line), fcntl(out, F_DUPFD_CLOEXEC, 0), ends[1]};
+	assert_int_equal(pthread_create(&thread, NULL, run_errand, e), 0);
+	pthread_detach(thread);
+	return ends[0];
+}
+
+static int refuse_to_open(void *arg, const char *path)
+{
+	(void)arg;
+	(void)path;
+	return -EACCES;
+}
+
+static const struct s3_helper helper = {refuse_to_open, send_out, NULL};
+
+static int helped_set_up(void **state)
+{
+	errands = 0;
+	s3_set_helper(&helper);
+	return kit_set_up(state);
+}
+
+static int helped_tear_down(void **state)
+{
+	s3_set_helper(NULL);
+	assert_true(errands > 0);
+	return kit_tear_down(state);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, kit_set_up, kit_tear_down)
+#define HELPED(name)                                                                                         \
+	{                                                                                                    \
+#name ", helped", name, helped_set_up, helped_tear_down, NULL                                \
+	}
 
 int main(void)
 {
@@ -578,6 +644,10 @@ int main(void)
 		TEST(test_files_change),
 		TEST(test_reload),
 		TEST(test_cancelled),
+		HELPED(test_process),
+		HELPED(test_process_hangs),
+		HELPED(test_process_leaves),
+		HELPED(test_refresh),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
