@@ -35,7 +35,7 @@ static void show_progress(struct daemon *d, const char *text)
 		fprintf(stderr, "\r%s\033[K", text);
 		d->line_open = true;
 	} else if (now - d->shown_at >= LINE_EVERY) {
-		fprintf(stderr, "trailfs: %s\n", text);
+		log_say(stderr, text);
 		d->shown_at = now;
 	}
 }
@@ -49,10 +49,8 @@ static void show(struct daemon *d, enum kind kind, const char *text)
 	if (d->line_open)
 		fputs("\r\033[K", stderr);
 	d->line_open = false;
-	if (kind == KIND_FAILED)
-		fprintf(stderr, "trailfs: %s\n", text);
-	else if (kind == KIND_NOTE)
-		printf("trailfs: %s\n", text);
+	if (kind == KIND_FAILED || kind == KIND_NOTE)
+		log_say(kind == KIND_FAILED ? stderr : stdout, text);
 	fflush(stdout);
 }
 

@@ -6,20 +6,54 @@
 
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <syslog.h>
 
-#define LOG_LINE_MAX 1000
+#define LOG_LINE_MAX 2000
 
 static atomic_int max_level = LOG_LEVEL_INFO;
 static atomic_bool to_syslog;
+static void (*send_line)(void *arg, int priority, const char *line); /* in place of syslog(3); or NULL */
+static void *send_arg;
+
+/* How many bytes the character at p has, if it is one and printable; else 0. There are control characters
+ * from U+0080 to U+009F too, and terminals that take such bytes for them outside of UTF-8, or where a
+ * character is written longer than it has to be. */
+static size_t printable(const unsigned char *p)
+{
+	size_t n = *p < 0x80 ? 1 : *p < 0xE0 ? 2 : *p < 0xF0 ? 3 : 4;
+
+	if (*p < 0x20 || *p == 0x7F || (*p >= 0x80 && *p < 0xC2) || *p > 0xF4)
+		return 0;
+	if ((*p == 0xC2 || *p == 0xE0) && p[1] < 0xA0)
+		return 0;
+	if (*p == 0xF0 && p[1] < 0x90)
+		return 0;
+	for (size_t i = 1; i < n; i++)
+		if ((p[i] & 0xC0) != 0x80)
+			return 0;
+	return n;
+}
 
 static void clean(char *line)
 {
-	for (unsigned char *p = (unsigned char *)line; *p; p++) {
-		if (*p < 0x20 || *p == 0x7F)
+	for (unsigned char *p = (unsigned char *)line; *p;) {
+		size_t n = printable(p);
+
+		if (n == 0)
 			*p = '?';
+		p += n ? n : 1;
 	}
+}
+
+void log_say(FILE *to, const char *text)
+{
+	char line[LOG_LINE_MAX + 1];
+
+	snprintf(line, sizeof(line), "%s", text);
+	clean(line);
+	fprintf(to, "trailfs: %s\n", line);
 }
 
 __attribute__((format(printf, 2, 0))) static void emit(enum log_level level, const char *format, va_list args)
@@ -36,16 +70,26 @@ __attribute__((format(printf, 2, 0))) static void emit(enum log_level level, con
 		return;
 	if (vsnprintf(line, sizeof(line), format, args) < 0)
 		return;
+	if (!atomic_load(&to_syslog)) {
+		log_say(stderr, line);
+		return;
+	}
 	clean(line);
-	if (atomic_load(&to_syslog))
-		syslog(priority[level], "%s", line);
+	if (send_line != NULL)
+		send_line(send_arg, priority[level], line);
 	else
-		fprintf(stderr, "trailfs: %s\n", line);
+		syslog(priority[level], "%s", line);
 }
 
 void log_set_level(enum log_level level)
 {
 	atomic_store(&max_level, (int)level);
+}
+
+void log_send_by(void (*send)(void *arg, int priority, const char *line), void *arg)
+{
+	send_line = send;
+	send_arg = arg;
 }
 
 void log_to_syslog(void)

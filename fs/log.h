@@ -7,7 +7,7 @@
 #ifndef FS_LOG_H
 #define FS_LOG_H
 
-#include <stdbool.h>
+#include <stdio.h>
 
 enum log_level {
 	LOG_LEVEL_ERROR,
@@ -21,12 +21,18 @@ void log_set_level(enum log_level level);
 
 /* From now on to syslog (facility daemon) instead of standard error. */
 void log_to_syslog(void);
+/* Who sends lines to syslog where this process may not: by a priority of syslog(3). Before there are threads.
+ */
+void log_send_by(void (*send)(void *arg, int priority, const char *line), void *arg);
 
-/* Control characters in what is printed are replaced by '?', so that a key cannot forge a line. At most 1,000
- * bytes. */
+/* What is no printable character of UTF-8 is replaced by '?', so that no key forges a line or tells the
+ * terminal anything. At most 2,000 bytes. */
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The same of a line that is no log: "trailfs: TEXT". */
+void log_say(FILE *to, const char *text);
 
 #endif

@@ -522,7 +522,7 @@ static int act_print(struct app *a)
 			say_unlisted(a, catalog_list_error(a->catalog), error);
 	}
 	if (ret < 0)
-		fprintf(stderr, "trailfs: %s\n", error);
+		log_say(stderr, error);
 	else
 		last_resort.status = STATUS_OK;
 	close_stack(a);
@@ -563,7 +563,7 @@ int main(int argc, char *argv[])
 	protect();
 	int ret = config_parse(argc, argv, time(NULL), &config, error);
 	if (ret < 0) {
-		fprintf(stderr, "trailfs: %s\n", error);
+		log_say(stderr, error);
 		return ret == -EINVAL ? STATUS_USAGE : STATUS_FAILED;
 	}
 	set_log_level(&config, config.foreground ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING);
