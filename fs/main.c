@@ -22,6 +22,7 @@
 
 #include "fs/clock.h"
 #include "fs/config.h"
+#include "fs/confine.h"
 #include "fs/daemon.h"
 #include "fs/live.h"
 #include "fs/log.h"
@@ -32,6 +33,8 @@
 #include "fs/rollup.h"
 #include "fs/source_cached.h"
 #include "fs/store/follow.h"
+#include "fs/warden.h"
+#include "s3/s3.h"
 
 #define DAY_SECONDS 86400
 #define END_SECONDS 4                  /* for the end, however the source or the kernel hangs */
@@ -47,6 +50,11 @@ enum status {
 
 struct app {
 	const struct config *config;
+	char **argv;
+	struct warden *warden;
+	struct s3_helper helper; /* the same, for the bucket's side */
+	char unconfined[CONFINE_TEXT_MAX];
+	const char *ca_bundle;
 	struct source_filter filter;
 	struct source *source;
 	struct cache *cache;
@@ -76,15 +84,22 @@ struct app {
 
 static struct {
 	const char *volatile mountpoint; /* NULL: not mounted */
+	const struct warden *volatile warden;
 	volatile sig_atomic_t status;
 } last_resort;
+
+static void detach(const struct warden *w, const char *mountpoint)
+{
+	if (w == NULL || !warden_detach(w))
+		mountpoint_detach(mountpoint);
+}
 
 /* SIGALRM: what should have ended hangs (a dead disk, a dead network mount below the source). */
 static void give_up(int signal)
 {
 	(void)signal;
 	if (last_resort.mountpoint != NULL)
-		mountpoint_detach(last_resort.mountpoint);
+		detach(last_resort.warden, last_resort.mountpoint);
 	_exit(last_resort.status);
 }
 
@@ -179,7 +194,10 @@ static int open_bucket(struct app *a, char error[TEXT_MAX])
 		.connections = c->connections,
 		.timeout = c->timeout,
 	};
-	return source_s3_open(&options, &a->source, error);
+	int ret = source_s3_open(&options, &a->source, error);
+	if (ret == 0)
+		a->ca_bundle = source_s3_ca_bundle(a->source);
+	return ret;
 }
 
 static int open_source(struct app *a, char error[TEXT_MAX])
@@ -192,6 +210,8 @@ static int open_source(struct app *a, char error[TEXT_MAX])
 	if (ret < 0)
 		snprintf(error, TEXT_MAX, "%s: %s; name a directory of CloudTrail files, or s3://BUCKET",
 			c->source, strerror(-ret));
+	else if (a->warden != NULL)
+		source_dir_entrust(a->source, warden_open_source, a->warden);
 	return ret;
 }
 
@@ -313,6 +333,8 @@ static void close_stack(struct app *a)
 	packs_free(a->packs);
 	listings_free(a->listings);
 	cache_free(a->cache);
+	log_send_by(NULL, NULL);
+	warden_free(a->warden);
 }
 
 /* ---- mounting ---- */
@@ -413,8 +435,16 @@ static void *herald(void *arg)
 	if (!a->config->wait || await_index(a)) {
 		daemon_ready(&a->daemon);
 		set_log_level(a->config, LOG_LEVEL_INFO);
+		if (a->unconfined[0] != '\0')
+			log_warning("not confined by %s", a->unconfined);
 	}
 	return NULL;
+}
+
+static void detach_mount(void *arg)
+{
+	struct app *a = arg;
+	detach(a->warden, a->config->mountpoint);
 }
 
 static int open_mount(struct app *a, char error[TEXT_MAX])
@@ -425,10 +455,13 @@ static int open_mount(struct app *a, char error[TEXT_MAX])
 		.fuse_options = a->config->fuse_options,
 		.allow_other = a->config->allow_other,
 		.timeout = a->config->timeout,
+		.detach = detach_mount,
+		.detach_arg = a,
 	};
 	int ret = mount_open(&options, &a->mount, error);
 	if (ret < 0)
 		return ret;
+	last_resort.warden = a->warden;
 	last_resort.mountpoint = a->config->mountpoint;
 	ret = open_tree(a, error);
 	if (ret == 0)
@@ -457,17 +490,63 @@ static int run_mount(struct app *a, char error[TEXT_MAX])
 	return ret;
 }
 
+/* While there is one thread. */
+static int start_warden(struct app *a, char error[TEXT_MAX])
+{
+	struct warden_options options = {
+		.mountpoint = a->config->mountpoint,
+		.source = a->config->bucket == NULL ? a->config->source : NULL,
+		.may_open = s3_may_open,
+		.run = s3_run,
+		.argv = a->argv,
+	};
+	int ret = warden_start(&options, &a->warden);
+	if (ret < 0) {
+		snprintf(error, TEXT_MAX, "cannot start a process: %s", strerror(-ret));
+		return ret;
+	}
+	a->helper = (struct s3_helper){warden_open_file, warden_run, a->warden};
+	s3_set_helper(&a->helper);
+	log_send_by(warden_log, a->warden);
+	return 0;
+}
+
+static void give_up_rights(struct app *a)
+{
+	const struct config *c = a->config;
+	bool network = c->bucket != NULL && !c->offline;
+	char *logins = network && !c->no_sign_request ? s3_logins_folder() : NULL;
+	/* Without a cache, what has no room in memory goes to /tmp. */
+	const struct confine_path path[] = {
+		{a->cache != NULL ? cache_path(a->cache, ".") : "/tmp", CONFINE_READ | CONFINE_WRITE},
+		{logins, CONFINE_READ | CONFINE_WRITE},
+		{c->bucket == NULL ? c->source : NULL, CONFINE_READ},
+	};
+	struct confine_options options = {
+		.path = path,
+		.n_path = sizeof(path) / sizeof(*path),
+		.ca_bundle = a->ca_bundle,
+		.network = network,
+	};
+	confine(&options, a->unconfined);
+	free(logins);
+}
+
 static int serve(struct app *a)
 {
 	char error[TEXT_MAX] = "";
 	int ret = mountpoint_check(a->config->mountpoint,
 		a->config->bucket == NULL ? a->config->source : NULL, error, sizeof(error));
 	if (ret == 0)
+		ret = start_warden(a, error);
+	if (ret == 0)
 		ret = open_stack(a, error);
 	if (ret == 0)
 		ret = open_mount(a, error);
-	if (ret == 0)
+	if (ret == 0) {
+		give_up_rights(a);
 		ret = start_stack(a, error);
+	}
 	if (ret == 0)
 		ret = run_mount(a, error);
 	if (ret < 0) {
@@ -543,9 +622,9 @@ static void protect(void)
 #endif
 }
 
-static int act(const struct config *config)
+static int act(const struct config *config, char **argv)
 {
-	struct app a = {.config = config};
+	struct app a = {.config = config, .argv = argv};
 	struct sigaction alarmed = {.sa_handler = give_up};
 	sigaction(SIGALRM, &alarmed, NULL);
 	pthread_mutex_init(&a.lock, NULL);
@@ -573,7 +652,7 @@ int main(int argc, char *argv[])
 	else if (config.action == CONFIG_VERSION)
 		puts("trailfs " TRAILFS_VERSION);
 	else
-		status = act(&config);
+		status = act(&config, argv);
 	config_clear(&config);
 	return status;
 }

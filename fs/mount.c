@@ -29,14 +29,14 @@
 #include "fs/calls.h"
 #include "fs/clock.h"
 #include "fs/log.h"
-#include "fs/mountpoint.h"
 
 #define THREADS_MAX 8
 #define KICK_NS     20000000 /* between attempts to interrupt libfuse's waiting */
 
 struct mount {
 	struct fuse_session *session;
-	char *mountpoint;
+	void (*detach)(void *arg);
+	void *detach_arg;
 	struct calls calls;
 	atomic_bool detached;
 
@@ -212,7 +212,7 @@ static bool is_gone(const struct mount *m)
 static void detach(struct mount *m)
 {
 	if (!atomic_exchange(&m->detached, true) && !is_gone(m))
-		mountpoint_detach(m->mountpoint);
+		m->detach(m->detach_arg);
 }
 
 /* Nobody waits for us any more, and nothing more is told to the kernel. */
@@ -275,14 +275,15 @@ int mount_open(const struct mount_options *o, struct mount **ret, char error[MOU
 	atomic_init(&m->detached, true);
 	m->calls.news = wake_notifier;
 	m->calls.news_arg = m;
-	m->mountpoint = strdup(o->mountpoint);
-	if (m->mountpoint == NULL || park_new(&calls_park_ops, &m->calls, o->timeout, &m->calls.park) < 0 ||
+	m->detach = o->detach;
+	m->detach_arg = o->detach_arg;
+	if (park_new(&calls_park_ops, &m->calls, o->timeout, &m->calls.park) < 0 ||
 		push_new(&m->calls.push) < 0 || (m->calls.told = told_new()) == NULL)
 		goto fail;
 	capture = said;
 	fuse_set_log_func(heed);
 	m->session = session_new(o, &m->calls);
-	failed = m->session == NULL || mount_quietly(m->session, m->mountpoint, said) != 0 ? -EIO : 0;
+	failed = m->session == NULL || mount_quietly(m->session, o->mountpoint, said) != 0 ? -EIO : 0;
 	if (failed == 0)
 		failed = fuse_session_custom_io(m->session, &io, fuse_session_fd(m->session));
 	capture = NULL;
@@ -385,6 +386,5 @@ void mount_free(struct mount *m)
 	}
 	pthread_cond_destroy(&m->changed);
 	pthread_mutex_destroy(&m->lock);
-	free(m->mountpoint);
 	free(m);
 }

@@ -17,6 +17,9 @@ struct mount_options {
 	const char *fuse_options; /* further, or NULL */
 	bool allow_other;
 	unsigned timeout; /* seconds */
+	/* Takes the mount point out of the tree at once: mountpoint_detach(), or who does it for us. */
+	void (*detach)(void *arg);
+	void *detach_arg;
 };
 
 /* Mounts, where mountpoint_check() has found that one can. The kernel's calls wait until mount_run(). Error:

@@ -120,6 +120,9 @@ struct source_requests source_requests(struct source *s);
 /* A folder on this machine. skip: absolute paths inside it that are not part of it (the cache, the mount
  * point), NULL at the end. -ENOENT, -ENOTDIR, -EACCES... */
 int source_dir_open(const char *path, const char *const *skip, struct source **ret);
+/* Before it is listed: who opens for reading what we may not: key, a path below the folder. A descriptor, or
+ * negative errno. */
+void source_dir_entrust(struct source *s, int (*open)(void *arg, const char *key), void *arg);
 
 /* NULL, false, 0: as the environment and ~/.aws say. Borrowed for the call. */
 struct source_s3_options {

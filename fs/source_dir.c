@@ -31,7 +31,9 @@
 struct source_dir {
 	struct source base;
 	int root;
-	char **skip; /* real paths, NULL at the end */
+	char **skip;                             /* real paths, NULL at the end */
+	int (*open)(void *arg, const char *key); /* see source_dir_entrust(); or NULL */
+	void *open_arg;
 	atomic_bool cancelled;
 };
 
@@ -170,6 +172,12 @@ static bool skipped(struct walk *w, int fd)
 	return false;
 }
 
+/* What a link leads to may lie where a confined process cannot open it. */
+static int open_beyond(struct source_dir *d, const char *key)
+{
+	return d->open ? d->open(d->open_arg, key) : -EACCES;
+}
+
 static bool on_path(const struct level *up, const struct stat *st)
 {
 	for (; up; up = up->up) {
@@ -192,6 +200,19 @@ static int visit_file(struct walk *w, const struct stat *st)
 	return wanted(w, &info) ? w->sink->object(w->sink->arg, &o) : 0;
 }
 
+/* One that a confined process cannot open: w->key. */
+static int enter_beyond(struct walk *w, const struct stat *wanted)
+{
+	int fd = open_beyond(w->d, w->key);
+	struct stat st;
+
+	if (fd >= 0 && (fstat(fd, &st) < 0 || st.st_dev != wanted->st_dev || st.st_ino != wanted->st_ino)) {
+		close(fd);
+		return -ENOENT; /* another one by now */
+	}
+	return fd;
+}
+
 /* Opens a folder for reading: a descriptor; -EEXIST: not part of the source; or why it cannot be. */
 static int enter(struct walk *w, const struct level *up, const char *name, struct stat *ret_st)
 {
@@ -208,6 +229,8 @@ static int enter(struct walk *w, const struct level *up, const char *name, struc
 	else {
 		list = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		r = list < 0 ? -errno : list;
+		if (r == -EACCES)
+			r = enter_beyond(w, ret_st);
 	}
 	close(fd);
 	return r;
@@ -353,7 +376,9 @@ static int open_object(struct source_dir *d, const struct source_object *o)
 	int fd = openat(d->root, o->key, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC), r;
 
 	if (fd < 0)
-		return error_of(errno);
+		fd = errno == EACCES ? open_beyond(d, o->key) : -errno;
+	if (fd < 0)
+		return error_of(-fd);
 	r = verify(fd, o);
 	if (r < 0) {
 		close(fd);
@@ -506,6 +531,12 @@ static int keep_skip(struct source_dir *d, const char *root, const char *const *
 			free(path);
 	}
 	return 0;
+}
+
+void source_dir_entrust(struct source *s, int (*open)(void *arg, const char *key), void *arg)
+{
+	dir_of(s)->open = open;
+	dir_of(s)->open_arg = arg;
 }
 
 static const struct source_ops dir_ops = {

@@ -1,7 +1,7 @@
 /*
  * Preloaded into a daemon, makes some of its reads hang, as those of a dead disk or network mount do: of
  * files whose path contains $SLOW_PATH, for as long as the file $SLOW_WHILE exists. Each hang that begins
- * adds a byte to the file $SLOW_COUNT.
+ * adds a byte to the file $SLOW_COUNT, which is opened before the daemon confines itself.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -12,6 +12,15 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+static int out = -1; /* $SLOW_COUNT */
+
+__attribute__((constructor)) static void begin(void)
+{
+	const char *count = getenv("SLOW_COUNT");
+	if (count != NULL)
+		out = open(count, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+}
 
 static int is_slow(int fd)
 {
@@ -31,13 +40,8 @@ static void hang(int fd)
 {
 	int saved = errno;
 	if (is_slow(fd)) {
-		const char *count = getenv("SLOW_COUNT");
-		int out = count == NULL ? -1 : open(count, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-		if (out >= 0) {
-			if (write(out, ".", 1) < 0)
-				errno = saved;
-			close(out);
-		}
+		if (out >= 0 && write(out, ".", 1) < 0)
+			errno = saved;
 		while (is_slow(fd)) {
 			struct timespec t = {.tv_nsec = 20000000};
 			nanosleep(&t, NULL);
