@@ -122,12 +122,15 @@ static uint64_t tag_of(const struct stat *st)
 
 /* ---- listing ---- */
 
-/* A folder (the key's first len bytes) that cannot be listed. */
+/* A folder (the key's first len bytes) that cannot be listed. Where memory or descriptors lack, that is not
+ * the folder's fault, and the listing as a whole has failed: it is tried again. */
 static int problem(struct walk *w, size_t len, int error, const char *reason)
 {
 	char keep = w->key[len];
 	int r;
 
+	if (error == -ENOMEM || error == -ENFILE || error == -EMFILE)
+		return error;
 	w->key[len] = '\0';
 	r = w->sink->problem(w->sink->arg, w->key, error, reason);
 	w->key[len] = keep;
