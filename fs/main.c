@@ -296,9 +296,11 @@ static int open_tree(struct app *a, char error[TEXT_MAX])
 static int start_stack(struct app *a, char error[TEXT_MAX])
 {
 	log_in_front(a->config);
-	reader_start(a->reader);
-	rollups_start(a->rollups);
-	int ret = a->mount != NULL ? live_start(a->live) : 0;
+	int ret = reader_start(a->reader);
+	if (ret == 0)
+		ret = rollups_start(a->rollups);
+	if (ret == 0 && a->mount != NULL)
+		ret = live_start(a->live);
 	if (ret == 0)
 		ret = follow_start(a->follow);
 	if (ret < 0)

@@ -147,12 +147,10 @@ static void run_job(struct rollups *r, struct renderer *x, struct job *j)
 
 static void *run(void *arg)
 {
-	struct rollups *r = arg;
-	struct renderer *x = renderer_new(r->catalog, r->view, r->reader);
+	struct rollup_worker *w = arg;
+	struct rollups *r = w->r;
 
 	pthread_mutex_lock(&r->lock);
-	if (!x)
-		r->refusal = -ENOMEM;
 	while (!r->refusal) {
 		struct job *j = TAILQ_FIRST(&r->queue);
 
@@ -161,7 +159,7 @@ static void *run(void *arg)
 			continue;
 		}
 		TAILQ_REMOVE(&r->queue, j, in_queue);
-		run_job(r, x, j);
+		run_job(r, w->x, j);
 		pthread_cond_broadcast(&r->done);
 		pthread_mutex_unlock(&r->lock);
 		catalog_touch_progress(r->catalog);
@@ -169,7 +167,6 @@ static void *run(void *arg)
 		pthread_mutex_lock(&r->lock);
 	}
 	pthread_mutex_unlock(&r->lock);
-	renderer_free(x);
 	r->ready(r->arg); /* those who wait for what will not come learn that */
 	return NULL;
 }
@@ -200,22 +197,34 @@ int rollups_new(struct catalog *c, struct days *days, struct view *v, struct rea
 	return 0;
 }
 
-void rollups_start(struct rollups *r)
+/* What it needs is there before it starts: a thread that ended for want of memory would be missed for good.
+ */
+static int start_one(struct rollups *r, struct rollup_worker *w)
+{
+	int err = -ENOMEM;
+
+	*w = (struct rollup_worker){.r = r, .x = renderer_new(r->catalog, r->view, r->reader)};
+	if (w->x)
+		err = -pthread_create(&w->thread, NULL, run, w);
+	if (err)
+		renderer_free(w->x);
+	return err;
+}
+
+int rollups_start(struct rollups *r)
 {
 	sigset_t all, before;
+	int err = 0;
 
 	/* Signals are for the thread that serves the mount. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	while (r->n_threads < ROLLUP_THREADS && pthread_create(&r->thread[r->n_threads], NULL, run, r) == 0)
-		r->n_threads++;
+	while (!err && r->n_threads < ROLLUP_THREADS) {
+		err = start_one(r, &r->worker[r->n_threads]);
+		r->n_threads += !err;
+	}
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (r->n_threads > 0)
-		return;
-	log_error("cannot start a thread to make rollups");
-	pthread_mutex_lock(&r->lock);
-	r->refusal = -EIO;
-	pthread_mutex_unlock(&r->lock);
+	return r->n_threads ? 0 : err;
 }
 
 void rollups_stop(struct rollups *r)
@@ -225,8 +234,12 @@ void rollups_stop(struct rollups *r)
 	pthread_cond_broadcast(&r->work);
 	pthread_cond_broadcast(&r->done);
 	pthread_mutex_unlock(&r->lock);
-	while (r->n_threads > 0)
-		pthread_join(r->thread[--r->n_threads], NULL);
+	while (r->n_threads > 0) {
+		struct rollup_worker *w = &r->worker[--r->n_threads];
+
+		pthread_join(w->thread, NULL);
+		renderer_free(w->x);
+	}
 }
 
 void rollups_free(struct rollups *r)

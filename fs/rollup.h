@@ -56,7 +56,8 @@ struct rollups;
  * something that was waited for has come or failed. */
 int rollups_new(struct catalog *c, struct days *days, struct view *v, struct reader *r,
 	void (*ready)(void *arg), void *arg, struct rollups **ret);
-void rollups_start(struct rollups *r); /* starts its threads: after the process has gone to the background */
+/* Starts its threads: after the process has gone to the background. 0, or negative errno: there is none. */
+int rollups_start(struct rollups *r);
 /* Ends them; after reader_stop(), which ends what they wait for. */
 void rollups_stop(struct rollups *r);
 void rollups_free(struct rollups *r);

@@ -86,6 +86,13 @@ struct job {
 };
 TAILQ_HEAD(jobs, job);
 
+/* A thread, and its scratch memory. */
+struct rollup_worker {
+	struct rollups *r;
+	struct renderer *x;
+	pthread_t thread;
+};
+
 struct rollups {
 	struct catalog *catalog;
 	struct days *days;
@@ -93,7 +100,7 @@ struct rollups {
 	struct reader *reader;
 	void (*ready)(void *arg);
 	void *arg;
-	pthread_t thread[ROLLUP_THREADS];
+	struct rollup_worker worker[ROLLUP_THREADS];
 	int n_threads;
 
 	pthread_mutex_t lock;

@@ -34,6 +34,17 @@
 #define STALE_MAX     8            /* merges in a row that come too late before it is left for later */
 #define FIRST_RETRY   2 /* seconds before a first listing that failed is tried again; doubles up to refresh */
 
+struct follow;
+struct arrivals;
+
+/* A reader thread, and what it needs all the time. */
+struct worker {
+	struct follow *f;
+	struct ingest *in;
+	struct arrivals *a;
+	pthread_t thread;
+};
+
 struct follow {
 	struct source *source;
 	struct cache *cache;
@@ -51,7 +62,8 @@ struct follow {
 	bool merge_paused;          /* the disk refused: not again before the next listing */
 	bool cache_refuses;         /* said once in the log */
 
-	pthread_t lister, reader[READERS_MAX];
+	pthread_t lister;
+	struct worker reader[READERS_MAX];
 	unsigned n_readers;
 	bool lister_runs;
 };
@@ -429,27 +441,43 @@ static void merge_some(struct follow *f)
 
 static void *reader_thread(void *arg)
 {
-	struct follow *f = arg;
-	struct ingest *in = ingest_new(f->cache);
-	struct arrivals *a = calloc(1, sizeof(*a));
+	struct worker *w = arg;
 	struct batch batch;
 
-	if (in && a) {
-		pthread_mutex_init(&a->lock, NULL);
-		pthread_cond_init(&a->came, NULL);
-		while (catalog_take(f->catalog, BATCH_OBJECTS, BATCH_BYTES, &batch)) {
-			work(f, in, a, &batch);
-			free(batch.object);
-			merge_some(f);
-		}
-		pthread_cond_destroy(&a->came);
-		pthread_mutex_destroy(&a->lock);
-	} else {
-		log_error("index: no memory for a reader thread");
+	while (catalog_take(w->f->catalog, BATCH_OBJECTS, BATCH_BYTES, &batch)) {
+		work(w->f, w->in, w->a, &batch);
+		free(batch.object);
+		merge_some(w->f);
 	}
-	free(a);
-	ingest_free(in);
 	return NULL;
+}
+
+static void worker_clear(struct worker *w)
+{
+	if (w->a) {
+		pthread_cond_destroy(&w->a->came);
+		pthread_mutex_destroy(&w->a->lock);
+	}
+	free(w->a);
+	ingest_free(w->in);
+}
+
+/* What it needs is there before it starts: a thread that ended for want of memory would be missed for good.
+ */
+static int worker_start(struct worker *w, struct follow *f)
+{
+	int err = -ENOMEM;
+
+	*w = (struct worker){.f = f, .in = ingest_new(f->cache), .a = calloc(1, sizeof(*w->a))};
+	if (w->a) {
+		pthread_mutex_init(&w->a->lock, NULL);
+		pthread_cond_init(&w->a->came, NULL);
+	}
+	if (w->in && w->a)
+		err = -pthread_create(&w->thread, NULL, reader_thread, w);
+	if (err)
+		worker_clear(w);
+	return err;
 }
 
 /* ---- listing ---- */
@@ -596,13 +624,14 @@ static unsigned readers_wanted(const struct follow *f)
 int follow_start(struct follow *f)
 {
 	unsigned n = readers_wanted(f);
+	int err = -pthread_create(&f->lister, NULL, lister_thread, f);
 
-	if (pthread_create(&f->lister, NULL, lister_thread, f))
-		return -EAGAIN;
-	f->lister_runs = true;
-	while (f->n_readers < n && !pthread_create(&f->reader[f->n_readers], NULL, reader_thread, f))
-		f->n_readers++;
-	return f->n_readers ? 0 : -EAGAIN;
+	f->lister_runs = !err;
+	while (!err && f->n_readers < n) {
+		err = worker_start(&f->reader[f->n_readers], f);
+		f->n_readers += !err;
+	}
+	return f->n_readers ? 0 : err;
 }
 
 void follow_refresh(struct follow *f)
@@ -624,8 +653,12 @@ void follow_stop(struct follow *f)
 	if (f->lister_runs)
 		pthread_join(f->lister, NULL);
 	f->lister_runs = false;
-	while (f->n_readers)
-		pthread_join(f->reader[--f->n_readers], NULL);
+	while (f->n_readers) {
+		struct worker *w = &f->reader[--f->n_readers];
+
+		pthread_join(w->thread, NULL);
+		worker_clear(w);
+	}
 }
 
 void follow_free(struct follow *f)

@@ -631,22 +631,28 @@ int reader_new(
 	return 0;
 }
 
-void reader_start(struct reader *r)
+void reader_hold(struct reader *r, size_t max)
+{
+	if (max < READER_HELD_MAX)
+		r->held[0].max = max;
+	if (max < READER_MANY_MAX)
+		r->held[1].max = max;
+}
+
+int reader_start(struct reader *r)
 {
 	sigset_t all, before;
+	int err = 0;
 
 	/* Signals are for the thread that serves the mount. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	while (r->n_threads < THREADS && pthread_create(&r->thread[r->n_threads], NULL, run, r) == 0)
-		r->n_threads++;
+	while (!err && r->n_threads < THREADS) {
+		err = -pthread_create(&r->thread[r->n_threads], NULL, run, r);
+		r->n_threads += !err;
+	}
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (r->n_threads > 0)
-		return;
-	log_error("cannot start a thread to read objects");
-	pthread_mutex_lock(&r->mutex);
-	r->refusal = -EIO;
-	pthread_mutex_unlock(&r->mutex);
+	return r->n_threads ? 0 : err;
 }
 
 void reader_stop(struct reader *r)

@@ -21,7 +21,10 @@ struct reader;
  * for has come or failed. */
 int reader_new(
 	struct source *source, struct cache *spill, void (*ready)(void *arg), void *arg, struct reader **ret);
-void reader_start(struct reader *r); /* starts its threads: after the process has gone to the background */
+/* Holds at most so many bytes of each kind, where that is less than the above; before it is started. */
+void reader_hold(struct reader *r, size_t max);
+/* Starts its threads: after the process has gone to the background. 0, or negative errno: there is none. */
+int reader_start(struct reader *r);
 /* Ends them (source_cancel() is called by it, and ready() once more). Calls after it return -ECANCELED. */
 void reader_stop(struct reader *r);
 void reader_free(struct reader *r);

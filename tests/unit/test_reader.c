@@ -299,7 +299,7 @@ static void forms(void **state)
 	struct fixture *f = *state;
 	const char *looked_up = "z:{\"Events\":[{\"CloudTrailEvent\":\"{\\\"a\\\":1}\"}]}";
 
-	reader_start(f->reader);
+	assert_int_equal(reader_start(f->reader), 0);
 	expect(f, 1, "t:plain", RAW, "plain");
 	expect(f, 2, "z:packed", INFLATED, "packed");
 	expect(f, 3, looked_up, INFLATED, looked_up + 2);
@@ -317,7 +317,7 @@ static void fetched_once(void **state)
 	unsigned before;
 
 	f->fake.hold = true;
-	reader_start(f->reader);
+	assert_int_equal(reader_start(f->reader), 0);
 	for (int i = 0; i < 10; i++)
 		assert_int_equal(ask(f, 1, "t:x", RAW, &a), -EAGAIN);
 	while (fetches(&f->fake) == 0)
@@ -342,7 +342,7 @@ static void only_after_start(void **state)
 
 	assert_int_equal(ask(f, 1, "t:x", RAW, &b), -EAGAIN);
 	assert_int_equal(fetches(&f->fake), 0);
-	reader_start(f->reader);
+	assert_int_equal(reader_start(f->reader), 0);
 	expect(f, 1, "t:x", RAW, "x");
 	assert_int_equal(fetches(&f->fake), 1);
 }
@@ -353,7 +353,7 @@ static void another_object_of_that_number(void **state)
 	struct source_object o = {.key = "t:old"};
 	struct blob *b;
 
-	reader_start(f->reader);
+	assert_int_equal(reader_start(f->reader), 0);
 	expect(f, 1, "t:old", RAW, "old");
 	o.tag = 1;
 	assert_int_equal(reader_get(f->reader, 1, &o, false, false, &b), -EAGAIN);
@@ -368,7 +368,7 @@ static void failures_are_told_and_tried_again(void **state)
 	f->fake.fail_from = 1;
 	f->fake.fail_to = 2;
 	f->fake.fail_error = -EACCES;
-	reader_start(f->reader);
+	assert_int_equal(reader_start(f->reader), 0);
 	assert_int_equal(get(f, 1, "t:x", RAW, &b), -EACCES);
 	while ((r = get(f, 1, "t:x", RAW, &b)) == -EACCES)
 		usleep(10000);
@@ -385,7 +385,7 @@ static void damage(void **state)
 	struct blob *b;
 
 	f->fake.truncate = true;
-	reader_start(f->reader);
+	assert_int_equal(reader_start(f->reader), 0);
 	assert_int_equal(get(f, 1, "z:packed", INFLATED, &b), -EBADMSG);
 	assert_int_equal(get(f, 2, "t:{\"a\":1} ", DECODED, &b), -EBADMSG);
 }
@@ -397,7 +397,7 @@ static void a_damaged_copy_does_not_stay(void **state)
 
 	f->fake.truncate = true;
 	f->fake.doubts_until = 2;
-	reader_start(f->reader);
+	assert_int_equal(reader_start(f->reader), 0);
 	expect(f, 1, "z:packed", INFLATED, "packed");
 	assert_int_equal(fetches(&f->fake), 3);
 	f->fake.truncate = true;
@@ -437,7 +437,7 @@ static void pieces(void **state)
 	struct blob *b;
 	uint64_t start;
 
-	reader_start(f->reader);
+	assert_int_equal(reader_start(f->reader), 0);
 	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
 		assert_int_equal(get_piece(f, &o, table[i].offset, &b, &start), 0);
 		assert_int_equal(start, table[i].start);
@@ -461,7 +461,7 @@ static void the_least_used_go(void **state)
 	char key[32];
 
 	snprintf(key, sizeof(key), "n:%u", 20 * MIB);
-	reader_start(f->reader);
+	assert_int_equal(reader_start(f->reader), 0);
 	assert_int_equal(get(f, 0, key, RAW, &b), 0);
 	blob_unref(b);
 	assert_int_equal(get(f, 1, key, RAW, &kept), 0);
@@ -491,7 +491,7 @@ static void mapped_ones_are_not_held(void **state)
 	char key[32];
 
 	snprintf(key, sizeof(key), "nz:%u", BLOB_HELD_MAX + 10);
-	reader_start(f->reader);
+	assert_int_equal(reader_start(f->reader), 0);
 	expect(f, 1, "t:small", RAW, "small");
 	assert_int_equal(get(f, 2, key, INFLATED, &b), 0);
 	assert_int_equal(blob_len(b), BLOB_HELD_MAX + 10);
@@ -509,7 +509,7 @@ static void stopped(void **state)
 	struct blob *b;
 
 	f->fake.hold = true;
-	reader_start(f->reader);
+	assert_int_equal(reader_start(f->reader), 0);
 	for (uint32_t i = 0; i < 10; i++)
 		assert_int_equal(ask(f, i, "t:x", RAW, &b), -EAGAIN);
 	while (fetches(&f->fake) == 0)
@@ -552,7 +552,7 @@ static void a_crowd(void **state)
 	f->fake.fail_from = 5;
 	f->fake.fail_to = 9;
 	f->fake.fail_error = -EIO;
-	reader_start(f->reader);
+	assert_int_equal(reader_start(f->reader), 0);
 	for (int i = 0; i < 8; i++)
 		assert_int_equal(pthread_create(&thread[i], NULL, crowd_run, f), 0);
 	for (int i = 0; i < 8; i++) {
@@ -599,7 +599,7 @@ static void many_at_once(void **state)
 	struct fixture *f = *state;
 	struct blob *blob[MANY];
 
-	reader_start(f->reader);
+	assert_int_equal(reader_start(f->reader), 0);
 	expect(f, 3, "z:object 3", INFLATED, "object 3");
 	assert_int_equal(load_many(f, blob), 0);
 	drop_many(blob);
@@ -619,7 +619,7 @@ static void one_of_many_fails(void **state)
 
 	f->fake.fail_from = f->fake.fail_to = 5;
 	f->fake.fail_error = -EACCES;
-	reader_start(f->reader);
+	assert_int_equal(reader_start(f->reader), 0);
 	assert_int_equal(load_many(f, blob), -EACCES);
 	for (int i = 0; i < MANY; i++)
 		assert_null(blob[i]);
@@ -649,7 +649,7 @@ static void many_by_two(void **state)
 	void *failed;
 
 	f->fake.hold = true;
-	reader_start(f->reader);
+	assert_int_equal(reader_start(f->reader), 0);
 	assert_int_equal(ask(f, 2, "z:object 2", INFLATED, &b), -EAGAIN);
 	for (int i = 0; i < 2; i++)
 		assert_int_equal(pthread_create(&thread[i], NULL, load_run, f), 0);
@@ -671,7 +671,7 @@ static void many_are_stopped(void **state)
 	void *failed;
 
 	f->fake.hold = true;
-	reader_start(f->reader);
+	assert_int_equal(reader_start(f->reader), 0);
 	for (int i = 0; i < 2; i++)
 		assert_int_equal(pthread_create(&thread[i], NULL, load_run, f), 0);
 	while (fetches(&f->fake) < MANY)
@@ -689,7 +689,7 @@ static void many_are_bounded(void **state)
 {
 	struct fixture *f = *state;
 
-	reader_start(f->reader);
+	assert_int_equal(reader_start(f->reader), 0);
 	expect(f, 1000, "t:kept", RAW, "kept");
 	for (uint32_t i = 0; i < 2 * READER_MANY_MAX / (4 * MIB); i++) {
 		struct source_object o = {.key = "nz:4194304"};

@@ -209,8 +209,8 @@ static void start(struct world *w)
 	w->days = days_new(INT64_MIN, INT64_MAX);
 	w->view = view_new(w->days);
 	assert_int_equal(rollups_new(w->catalog, w->days, w->view, w->reader, changed, w, &w->rollups), 0);
-	reader_start(w->reader);
-	rollups_start(w->rollups);
+	assert_int_equal(reader_start(w->reader), 0);
+	assert_int_equal(rollups_start(w->rollups), 0);
 	assert_int_equal(follow_start(w->follow), 0);
 	wait_listings(w, 1);
 }
