@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "fs/tree_private.h"
+#include "render/name.h"
 
 static const struct {
 	const char *name;
@@ -242,5 +243,8 @@ static int lookup(struct tree *t, uint64_t parent, const char *name, uint64_t *r
 
 int tree_lookup(struct tree *t, uint64_t parent, const char *name, uint64_t *ret_node, struct stat *ret)
 {
+	/* The kernel asks for longer ones than any that there can be. */
+	if (strlen(name) > NAME_LEN_MAX)
+		return -ENAMETOOLONG;
 	return tree_heal(t, lookup(t, parent, name, ret_node, ret));
 }
