@@ -51,6 +51,32 @@ second_rsync_is_idle() {
 	same "what the second rsync moves" "$(head -5 "$tmp/moved")" "" && t diff -r "$mnt" "$tmp/rsynced"
 }
 
+rsync_with_links() { # -H: what is one file in several views is that in the copy too; and a second look finds nothing to do
+	t rsync -aH "$mnt/events" "$mnt/by-access" "$tmp/linked" && t rsync -aHn --itemize-changes "$mnt/events" "$mnt/by-access" "$tmp/linked" >"$tmp/moved" || return 1
+	same "what a second rsync -aH would move" "$(head -5 "$tmp/moved")" "" &&
+		same "inodes" "$(find "$tmp/linked" -type f -printf '%i\n' | sort -u | wc -l)" \
+			"$(t find "$mnt/events" "$mnt/by-access" -type f -printf '%i\n' | sort -u | wc -l)"
+}
+
+copied_sparsely() { # holes where there are zeros: none
+	t cp -a --no-preserve=ownership --sparse=always "$mnt/events" "$tmp/sparse" && diff -r "$tmp/sparse" "$copy/events"
+}
+
+listed_unsorted() { # ls -lU gives what ls -l gives, each once
+	(cd "$mnt/$day" && t ls -lU) | sort >"$tmp/unsorted" && (cd "$mnt/$day" && t ls -l) | sort | cmp - "$tmp/unsorted" &&
+		same "lines" "$(($(wc -l <"$tmp/unsorted") - 1))" "$(find "$copy/$day" -type f | wc -l)"
+}
+
+in_git() { # added once, and nothing has changed then, as git sees it by size, time and inode
+	local git=(t git -c safe.directory='*' -c core.fileMode=true --git-dir="$tmp/git" --work-tree="$mnt/events")
+	git init -q --bare "$tmp/git" && "${git[@]}" add . && same "in the index" "$("${git[@]}" ls-files | wc -l)" "$(find "$copy/events" -type f | wc -l)" &&
+		same "what has changed" "$("${git[@]}" status --porcelain | grep -v '^A ')" ""
+}
+
+searched() { # searched OPTION...: rg finds the same, mapped or not
+	equal_output "rg -c --sort path $* AccessDenied events"
+}
+
 tar_is_whole() {
 	t tar -C "$mnt" -cf "$tmp/all.tar" . && mkdir "$tmp/untarred" && tar -C "$tmp/untarred" -xf "$tmp/all.tar" &&
 		t tar -C "$mnt" -df "$tmp/all.tar" && compare --copy "$tmp/source" "$tmp/untarred"
@@ -165,6 +191,21 @@ check "link counts" links_count
 check "tar, and nothing changes by reading" untouched_by_reading
 check "tar's archive is whole" tar_is_whole
 check "rsync -a twice" second_rsync_is_idle
+check "rsync -aH, and -aHn" rsync_with_links
+check "cp --sparse" copied_sparsely
+check "ls -lU" listed_unsorted
+check "git add" in_git
+if command -v rg >/dev/null; then
+	check "rg" searched --no-mmap
+	check "rg --mmap" searched --mmap
+else
+	skip "rg" "ripgrep is not there"
+fi
+if command -v fdfind >/dev/null; then
+	check "fd" equal_output 'fdfind --type f . events | sort'
+else
+	skip "fd" "fd-find is not there"
+fi
 check "pieces of a file" by_random_access "$large"
 check "a listing in pieces" listed_in_pieces "$day"
 check "many at once" many_at_once
