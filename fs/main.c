@@ -26,6 +26,7 @@
 #include "fs/daemon.h"
 #include "fs/live.h"
 #include "fs/log.h"
+#include "fs/memory.h"
 #include "fs/mount.h"
 #include "fs/mountpoint.h"
 #include "fs/print.h"
@@ -41,6 +42,7 @@
 #define LISTED      (2 * CLOCK_SECOND) /* that the parent waits for the first listing, to say what is to come */
 #define PROGRESS    (CLOCK_SECOND / 2)
 #define TEXT_MAX    1024
+#define HELD_SHARE  8 /* of the memory that there may be, for each kind of what is held inflated */
 
 enum status {
 	STATUS_OK = 0,
@@ -259,6 +261,8 @@ static int open_stack(struct app *a, char error[TEXT_MAX])
 		ret = follow_new(a->source, a->cache, a->catalog, &options, &a->follow);
 	if (ret == 0)
 		ret = reader_new(a->source, a->cache, woken, a, &a->reader);
+	if (ret == 0)
+		reader_hold(a->reader, (size_t)(memory_limit() / HELD_SHARE));
 	if (ret == 0 && ((a->days = days_new(a->config->since, a->config->until)) == NULL ||
 				(a->view = view_new(a->days)) == NULL))
 		ret = -ENOMEM;
