@@ -358,7 +358,6 @@ def main():
     for name, steps in runs:
         wrong = Run(arguments, steps).run()
         if wrong is None:
-            print('seed %d: %d steps' % (name, len(steps)), flush=True)
             continue
         print('seed %d: %s' % (name, wrong), flush=True)
         if arguments.keep:
@@ -367,6 +366,7 @@ def main():
             with open(arguments.keep, 'a') as file:
                 file.write(json.dumps(short) + '\n')
         sys.exit(1)
+    print('%d runs, %d steps' % (len(runs), sum(len(steps) for _, steps in runs)))
 
 
 main()
