@@ -101,16 +101,18 @@ static bool look_at(const struct dropping *x, const struct snapshot *s, const st
 {
 	struct place at = {0, row};
 	struct day *d;
+	bool found;
 
 	if (days_open(x->t->days, s, segment_day_of(p->seg, row), &d))
 		return true;
 	while (at.slice < d->n_slices && d->slice[at.slice].part != p)
 		at.slice++;
-	if (at.slice < d->n_slices && !day_settle_rows(d, at.slice, &row, 1) &&
+	found = at.slice < d->n_slices;
+	if (found && !day_settle_rows(d, at.slice, &row, 1) &&
 		__atomic_load_n(&d->n_clashes, __ATOMIC_RELAXED))
 		drop_numbered(x, d, at);
 	day_unref(d);
-	return at.slice < d->n_slices;
+	return found;
 }
 
 /* false: things have changed meanwhile. */
