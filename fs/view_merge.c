@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "fs/view_private.h"
 
@@ -64,44 +63,21 @@ static size_t merge(const struct keyed *a, size_t n, size_t m, struct keyed *out
 	return k + (m - j);
 }
 
-/* Of the system, not of malloc(), which would keep some of so much for each thread that has listed values. */
-static int make_room(struct keyed **x, size_t *room, size_t n)
-{
-	size_t more = n + n / 2;
-	void *is;
-
-	if (n <= *room)
-		return 0;
-	if (*x)
-		is = mremap(*x, *room * sizeof(**x), more * sizeof(**x), MREMAP_MAYMOVE);
-	else
-		is = mmap(
-			NULL, more * sizeof(**x), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (is == MAP_FAILED)
-		return -ENOMEM;
-	*x = is;
-	*room = more;
-	return 0;
-}
-
-static void give_back(struct keyed *x, size_t room)
-{
-	if (x)
-		munmap(x, room * sizeof(*x));
-}
-
 /* The last two runs. */
 static int merge_last(struct view_merge *g)
 {
 	struct view_run *a = &g->run[g->n_runs - 2], *b = a + 1;
-	struct keyed *at = g->all + (g->n - a->n - b->n);
+	size_t of_a = a->n * sizeof(struct keyed), of_b = b->n * sizeof(struct keyed);
+	struct keyed *at = (struct keyed *)(void *)(g->all.data + g->all.len - of_b - of_a), *copy;
 	size_t merged;
 
-	if (make_room(&g->spare, &g->spare_room, a->n))
+	g->spare.len = 0;
+	copy = arena_add(&g->spare, of_a);
+	if (!copy)
 		return -ENOMEM;
-	memcpy(g->spare, at, a->n * sizeof(*at));
-	merged = merge(g->spare, a->n, b->n, at);
-	g->n -= a->n + b->n - merged;
+	memcpy(copy, at, of_a);
+	merged = merge(copy, a->n, b->n, at);
+	g->all.len -= (a->n + b->n - merged) * sizeof(*at);
 	a->n = merged;
 	a->of += b->of;
 	g->n_runs--;
@@ -110,15 +86,15 @@ static int merge_last(struct view_merge *g)
 
 int view_merge_add(struct view_merge *g, const struct view_value *x, size_t n)
 {
+	struct keyed *at = n ? arena_add(&g->all, n * sizeof(*at)) : NULL;
 	int err = 0;
 
 	if (!n)
 		return 0;
-	if (make_room(&g->all, &g->room, g->n + n))
+	if (!at)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
-		g->all[g->n + i] = keyed(x[i]);
-	g->n += n;
+		at[i] = keyed(x[i]);
 	g->run[g->n_runs++] = (struct view_run){n, 1};
 	while (!err && g->n_runs > 1 && g->run[g->n_runs - 1].of == g->run[g->n_runs - 2].of)
 		err = merge_last(g);
@@ -127,23 +103,27 @@ int view_merge_add(struct view_merge *g, const struct view_value *x, size_t n)
 
 int view_merge_end(struct view_merge *g, struct view_value **ret, size_t *ret_n)
 {
+	const struct keyed *all;
 	struct view_value *x;
 	int err = 0;
+	size_t n;
 
 	while (!err && g->n_runs > 1)
 		err = merge_last(g);
-	x = err ? NULL : malloc((g->n + 1) * sizeof(*x));
+	all = (const struct keyed *)(const void *)g->all.data;
+	n = g->all.len / sizeof(*all);
+	x = err ? NULL : malloc((n + 1) * sizeof(*x));
 	if (!x)
 		return -ENOMEM;
-	for (size_t i = 0; i < g->n; i++)
-		x[i] = g->all[i].is;
+	for (size_t i = 0; i < n; i++)
+		x[i] = all[i].is;
 	*ret = x;
-	*ret_n = g->n;
+	*ret_n = n;
 	return 0;
 }
 
 void view_merge_clear(struct view_merge *g)
 {
-	give_back(g->all, g->room);
-	give_back(g->spare, g->spare_room);
+	arena_clear(&g->all);
+	arena_clear(&g->spare);
 }

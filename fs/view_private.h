@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 
+#include "fs/store/arena.h"
 #include "fs/store/keymap.h"
 #include "fs/view.h"
 
@@ -111,13 +112,11 @@ bool view_row_counts(
 int view_make_days(struct view *v, const struct snapshot *s, const struct terms *t, struct view_days **ret);
 
 /* view_merge.c: sorted runs of values to one, of equal values the newest event. All zero to begin with. */
-struct keyed;
 struct view_run {
 	size_t n, of; /* values; runs that were added */
 };
 struct view_merge {
-	struct keyed *all, *spare;
-	size_t n, room, spare_room;
+	struct arena all, spare;
 	struct view_run run[64]; /* each of more than the next */
 	int n_runs;
 };

@@ -23,18 +23,41 @@ static size_t cap_for(size_t cap, size_t needed)
 	return cap >= MALLOCED && cap < MAPPED ? MAPPED : cap;
 }
 
+static char *map_new(size_t size)
+{
+	char *data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return data == MAP_FAILED ? NULL : data;
+}
+
+/* ThreadSanitizer does not see mremap(): what other threads did where the memory goes to would be races to
+ * it. */
+static char *map_larger(char *old, size_t size, size_t larger)
+{
+#ifdef __SANITIZE_THREAD__
+	char *data = map_new(larger);
+
+	if (data) {
+		memcpy(data, old, size);
+		munmap(old, size);
+	}
+	return data;
+#else
+	char *data = mremap(old, size, larger, MREMAP_MAYMOVE);
+
+	return data == MAP_FAILED ? NULL : data;
+#endif
+}
+
 static char *map(const struct arena *a, size_t cap)
 {
-	char *data;
+	bool mapped = a->cap >= MAPPED;
+	char *data = mapped ? map_larger(a->data, a->cap, cap) : map_new(cap);
 
-	if (a->cap >= MAPPED)
-		data = mremap(a->data, a->cap, cap, MREMAP_MAYMOVE);
-	else
-		data = mmap(NULL, cap, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (data == MAP_FAILED)
+	if (!data)
 		return NULL;
 	madvise(data, cap, MADV_HUGEPAGE); /* no harm where there are none */
-	if (a->cap < MAPPED) {
+	if (!mapped) {
 		if (a->len)
 			memcpy(data, a->data, a->len);
 		free(a->data);
