@@ -48,8 +48,8 @@ int tree_new(const struct tree_options *o, struct catalog *c, struct days *days,
 	struct reader *r, struct cache *cache, struct tree **ret);
 void tree_free(struct tree *t);
 
-/* 0 and the node with its attributes; -ENOENT; -ENOTDIR; -ENAMETOOLONG: over 255 bytes; -ESTALE: the node's
- * object is gone; -EAGAIN; other errors. */
+/* 0 and the node with its attributes; -ENOENT; -ENOTDIR; -ENAMETOOLONG: none of over 255 bytes; -ESTALE: the
+ * node's object is gone; -EAGAIN; other errors. */
 int tree_lookup(struct tree *t, uint64_t parent, const char *name, uint64_t *ret_node, struct stat *ret);
 int tree_getattr(struct tree *t, uint64_t node, struct stat *ret);
 void tree_statvfs(struct tree *t, struct statvfs *ret);

@@ -243,8 +243,9 @@ static int lookup(struct tree *t, uint64_t parent, const char *name, uint64_t *r
 
 int tree_lookup(struct tree *t, uint64_t parent, const char *name, uint64_t *ret_node, struct stat *ret)
 {
-	/* The kernel asks for longer ones than any that there can be. */
-	if (strlen(name) > NAME_LEN_MAX)
-		return -ENAMETOOLONG;
-	return tree_heal(t, lookup(t, parent, name, ret_node, ret));
+	int err = tree_heal(t, lookup(t, parent, name, ret_node, ret));
+
+	/* The kernel asks for up to 1,023 bytes. Only in by-id/, where nothing is listed, are there names
+	 * over 255. */
+	return err == -ENOENT && strlen(name) > NAME_LEN_MAX ? -ENAMETOOLONG : err;
 }
