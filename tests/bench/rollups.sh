@@ -50,7 +50,7 @@ stream() { # all of *huge*, once
 	add peak "$peak"
 	add after "$after"
 	add speed "$(awk -v n="$size" -v a="$from" -v b="$to" 'BEGIN { print n / 1e6 / (b - a) }')"
-	value 15 "anonymous memory, highest while streaming $((size / 1000000)) MB" peak MB "<=256"
+	value 15 "anonymous memory, highest while streaming $((size / 1000000)) MB" peak MB ""
 	value 15 "anonymous memory, after that" after MB ""
 	value 15 "all.jsonl, $(thousands "$events") events" speed MB/s ""
 }
