@@ -83,6 +83,7 @@ clean_up() {
 	local status=$? mnt pid
 	trap - EXIT
 	trap '' INT TERM HUP
+	exec 2>/dev/null # where the shell would say of each process that it was killed
 	for mnt in $(mounts_here); do
 		umount -l "$mnt" 2>/dev/null || fusermount3 -uz "$mnt" 2>/dev/null
 	done
