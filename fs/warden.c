@@ -266,19 +266,19 @@ static void let_go(int *socket, int *source)
 		_exit(1);
 }
 
-static _Noreturn void serve(const struct warden_options *o, int socket, int source)
+/* mountpoint: a copy, as the arguments are overwritten. */
+static _Noreturn void serve(const struct warden_options *o, const char *mountpoint, int socket, int source)
 {
 	sigset_t all;
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	here.o = *o;
-	here.o.mountpoint = strdup(o->mountpoint);
-	if (here.o.mountpoint == NULL)
-		_exit(1);
+	here.o.mountpoint = mountpoint;
 	let_go(&socket, &source);
 	here.source = source;
 	take_name(o->argv);
 	openlog("trailfs", LOG_PID, LOG_DAEMON);
+	answer(socket, 0, -1);
 	while (take_request(socket))
 		;
 	pthread_mutex_lock(&here.lock);
@@ -289,32 +289,44 @@ static _Noreturn void serve(const struct warden_options *o, int socket, int sour
 
 /* ---- in the process that asks ---- */
 
-int warden_start(const struct warden_options *o, struct warden **ret)
+/* Whether it has come up: without it a mount could not be taken down. */
+static bool is_up(const struct warden *w)
+{
+	int value, n, none[FDS_MAX];
+	struct iovec iov = {&value, sizeof(value)};
+	return receive_packet(w->socket, &iov, 1, none, &n) == (ssize_t)sizeof(value);
+}
+
+static int start(const struct warden_options *o, const char *mountpoint, struct warden *w)
 {
 	int ends[2], source = -1;
-	struct warden *w = calloc(1, sizeof(*w));
-	if (w == NULL)
-		return -ENOMEM;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) {
-		int saved = errno;
-		free(w);
-		return -saved;
-	}
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return -errno;
 	if (o->source != NULL)
 		source = open(o->source, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	fflush(NULL);
-	pid_t pid = fork();
+	w->pid = fork();
 	int saved = errno;
-	if (pid == 0)
-		serve(o, ends[1], source);
+	if (w->pid == 0)
+		serve(o, mountpoint, ends[1], source);
 	close(ends[1]);
 	if (source >= 0)
 		close(source);
 	w->socket = ends[0];
-	w->pid = pid;
-	if (pid < 0) {
+	return w->pid < 0 ? -saved : is_up(w) ? 0 : -ECHILD;
+}
+
+int warden_start(const struct warden_options *o, struct warden **ret)
+{
+	struct warden *w = calloc(1, sizeof(*w));
+	char *mountpoint = strdup(o->mountpoint);
+	if (w != NULL)
+		w->socket = -1;
+	int error = w == NULL || mountpoint == NULL ? -ENOMEM : start(o, mountpoint, w);
+	free(mountpoint);
+	if (error < 0) {
 		warden_free(w);
-		return -saved;
+		return error;
 	}
 	*ret = w;
 	return 0;
@@ -324,7 +336,8 @@ void warden_free(struct warden *w)
 {
 	if (w == NULL)
 		return;
-	close(w->socket);
+	if (w->socket >= 0)
+		close(w->socket);
 	while (w->pid > 0 && waitpid(w->pid, NULL, 0) < 0 && errno == EINTR)
 		;
 	free(w);
