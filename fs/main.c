@@ -221,7 +221,10 @@ static void open_cache(struct app *a)
 {
 	int ret = cache_open(a->config->cache_dir, a->source->id, &a->cache);
 	if (ret < 0) {
-		log_warning("%s: %s; keeping the index in memory", a->config->cache_dir, strerror(-ret));
+		log_warning("%s: %s; keeping the index in memory", a->config->cache_dir,
+			ret == -EPERM ? "not yours, or others may write to it: chown or chmod it, or choose "
+					"another --cache-dir"
+				      : strerror(-ret));
 		a->cache = NULL;
 	}
 }

@@ -348,7 +348,7 @@ of_somebody_else() { # of_somebody_else cache|folder: refused, and nothing is pu
 	find "$inside" -type f ! -name lock -delete
 	chown 65534:65534 "$whose"
 	mount_trail "$source" "$mnt" && wait_ready "$mnt" && serves "$mnt" && unmount "$mnt" || return 1
-	grep -q 'keeping the index in memory' "${log_of[$mnt]}" && same "what is in it" "$(ls "$inside")" lock && rm -rf "$cache"
+	grep -q 'not yours.*keeping the index in memory' "${log_of[$mnt]}" && same "what is in it" "$(ls "$inside")" lock && rm -rf "$cache"
 }
 
 # ---- what is said
