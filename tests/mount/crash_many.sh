@@ -57,6 +57,7 @@ storm() { # storm N DEATHS: of N mounts one dies now and then
 	for ((i = 1; i <= $1; i++)); do
 		die $i
 	done
+	figure="$2 deaths, then $1"
 	[ ! -s "$tmp/wrong" ] || { head -5 "$tmp/wrong"; return 1; }
 }
 

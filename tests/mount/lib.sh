@@ -111,9 +111,10 @@ complaint() { # complaint LOG: the first one of a sanitizer in it
 check() { # check NAME COMMAND...: passes when the command does; what it says is shown when not, and the last daemon's log
 	local name=$1
 	shift
+	figure= # what a command that passes sets is shown with its name
 	if "$@" >"$tmp/said" 2>&1; then
 		passed=$((passed + 1))
-		echo "ok $name"
+		echo "ok $name${figure:+: $figure}"
 		return 0
 	fi
 	failed=$((failed + 1))

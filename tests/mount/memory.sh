@@ -11,7 +11,8 @@ program=$TRAILFS
 export TRAILFS FAIL_FILE=$tmp/numbers
 
 nth() { # nth OPTION... COMMAND ARGUMENT...: memory.py
-	MALLOC_PERTURB_=165 TRAILFS=$program timeout --foreground -k 5 $((sweeps * PATIENCE)) "$PYTHON" tests/mount/memory.py --preload "$tmp/fail_memory.so" "$@"
+	MALLOC_PERTURB_=165 TRAILFS=$program timeout --foreground -k 5 $((sweeps * PATIENCE)) "$PYTHON" tests/mount/memory.py --preload "$tmp/fail_memory.so" "$@" || return 1
+	figure=$(tail -1 "$tmp/said")
 }
 sweeps=2
 [ "${SWEEP:-}" != all ] || sweeps=20
@@ -48,7 +49,8 @@ right_or_error() { # right_or_error LIMIT...: of -p with each; it has the answer
 		fi
 	done
 	TRAILFS=$program
-	[ $bad = 0 ] && { [ $right -gt 0 ] && [ $errors -gt 0 ] || { echo "$right right, $errors errors"; return 1; }; }
+	figure="$right right, $errors errors"
+	[ $bad = 0 ] && { [ $right -gt 0 ] && [ $errors -gt 0 ] || { echo "$figure"; return 1; }; }
 }
 
 few_descriptors() { # all of it with 64
@@ -120,7 +122,8 @@ stays_flat() { # after as many rounds again, no more memory and descriptors than
 		round "$i" || return 1
 		[ "$i" != "$rounds" ] || { anon=$(used RssAnon) open=$(descriptors); }
 	done
-	echo "RssAnon: $anon kB after $rounds rounds, $(used RssAnon) kB after $((2 * rounds)); descriptors: $open, $(descriptors)"
+	figure="RssAnon: $anon kB after $rounds rounds, $(used RssAnon) kB after $((2 * rounds)); descriptors: $open, $(descriptors)"
+	echo "$figure"
 	[ "$(used RssAnon)" -le $((anon + 2048)) ] && [ "$(descriptors)" -le $((open + 4)) ] && unmount "$mnt"
 }
 

@@ -6,7 +6,8 @@
 . tests/s3/lib.sh
 
 run() { # run OPTION...
-	"$PYTHON" tests/mount/random_run.py --trailfs "$TRAILFS" --s3 "$S3_URL" --control "http://127.0.0.1:$CONTROL_PORT" --folder "$tmp" "$@"
+	"$PYTHON" tests/mount/random_run.py --trailfs "$TRAILFS" --s3 "$S3_URL" --control "http://127.0.0.1:$CONTROL_PORT" --folder "$tmp" "$@" || return 1
+	figure=$(tail -1 "$tmp/said")
 }
 
 clean_environment
