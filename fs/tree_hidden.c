@@ -66,6 +66,9 @@ static int find_node(struct tree *t, uint64_t dir, const char *name, uint64_t *r
 	if (f < 0 && (name[0] != '@' || !range_read(name + 1, strlen(name + 1), time(NULL), &range)))
 		return -ENOENT;
 	err = filter_of(t, dir, &filter);
+	/* Values would be listed there which are not found. */
+	if (!err && f >= 0 && view_full(t->view, filter))
+		err = -ENAMETOOLONG;
 	if (!err && f < 0)
 		err = view_filter_range(t->view, filter, name, &range, &filter);
 	if (!err)

@@ -145,6 +145,16 @@ bool view_filter_known(struct view *v, uint32_t filter)
 	return known;
 }
 
+bool view_full(struct view *v, uint32_t filter)
+{
+	bool full;
+
+	pthread_mutex_lock(&v->lock);
+	full = view_filter_at(v, filter)->terms == VIEW_TERMS_MAX;
+	pthread_mutex_unlock(&v->lock);
+	return full;
+}
+
 bool view_moves(struct view *v, uint32_t filter)
 {
 	bool moves;

@@ -32,6 +32,8 @@ int view_filter_range(struct view *v, uint32_t base, const char *name, const str
 #define VIEW_UNDATED ((struct range){EVENT_UNDATED, EVENT_UNDATED, -1})
 /* Whether an id was ever given. */
 bool view_filter_known(struct view *v, uint32_t filter);
+/* Whether no term fits below. */
+bool view_full(struct view *v, uint32_t filter);
 /* The last term of a filter (not VIEW_ALL), and what it narrows. Of a range the facet is FACET_COUNT and the
  * value its name. The value is borrowed for the life of the view. */
 uint32_t view_filter_last(struct view *v, uint32_t filter, enum facet *ret_facet, struct value *ret_value);

@@ -94,7 +94,7 @@ deep() { # to where it ends, and that is said
 		path=$path/by-access/read
 		t ls "$path" >"$tmp/deep" 2>&1 || break
 	done
-	[ "$i" -gt 10 ] && grep -q "too long" "$tmp/deep"
+	[ "$i" -gt 10 ] && grep -q "too long" "$tmp/deep" && same "names listed where it ends" "$(t ls "${path%/*}" 2>/dev/null | wc -l)" 0
 }
 
 same_inodes() { # on another mount, where they are asked for in another order
