@@ -19,6 +19,14 @@
 #define RULES    16
 #define PATIENCE 30000 /* ms: for what should not take any time */
 
+/* Of a profile. */
+#define STATIC(name) "aws_access_key_id=" name "\naws_secret_access_key=SECRET-" name "\n"
+/* As metadata services and containers say it. */
+#define KEYS(name, expires)                                                                                  \
+	"{\"Code\":\"Success\",\"AccessKeyId\":\"" name "\",\"SecretAccessKey\":\"SECRET-" name              \
+	"\",\"Token\":\"TOKEN-" name "\",\"Expiration\":\"" expires "\"}"
+#define ROLES "/latest/meta-data/iam/security-credentials/"
+
 /* What the server says to requests that begin so; the first that matches and has times left. */
 struct rule {
 	const char *request;       /* "GET /path" */
@@ -253,6 +261,21 @@ static inline uint64_t want_key(int64_t now, const char *access_key)
 	return generation;
 }
 
+static inline void want_keys(int64_t now, const char *name, const char *source)
+{
+	char secret[64], token[64];
+	struct keys_found *k;
+
+	if (get(now, &k) < 0)
+		fail_msg("no keys: %s", kit.message);
+	snprintf(secret, sizeof(secret), "SECRET-%s", name);
+	snprintf(token, sizeof(token), "TOKEN-%s", name);
+	assert_string_equal(k->access_key, name);
+	assert_string_equal(k->secret, secret);
+	assert_string_equal(k->token, token);
+	assert_string_equal(k->source, source);
+	keys_unref(k);
+}
 static inline void want_error(int64_t now, int error, const char *part)
 {
 	struct keys_found *k;
@@ -261,6 +284,25 @@ static inline void want_error(int64_t now, int error, const char *part)
 	if (r != error || !strstr(kit.message, part))
 		fail_msg("want %d and '%s', have %d and '%s'", error, part, r, kit.message);
 }
+
+/* ---- instance metadata ---- */
+
+static inline void use_imds(void)
+{
+	setenv("AWS_EC2_METADATA_DISABLED", "false", 1);
+	set_url("AWS_EC2_METADATA_SERVICE_ENDPOINT", "/");
+	open_new();
+}
+
+static inline void imds_rules(const char *keys)
+{
+	forget_rules();
+	on("PUT /latest/api/token", 200, "TOKEN-imds\n")->has = "x-aws-ec2-metadata-token-ttl-seconds: 21600";
+	on("GET " ROLES "role", 200, keys)->has = "x-aws-ec2-metadata-token: TOKEN-imds\r\n";
+	on("GET " ROLES " ", 200, "role\n")->has = "x-aws-ec2-metadata-token: TOKEN-imds\r\n";
+}
+
+/* ---- a test ---- */
 
 static inline int kit_set_up(void **state)
 {
@@ -283,5 +325,7 @@ static inline int kit_tear_down(void **state)
 	pthread_mutex_destroy(&kit.lock);
 	return 0;
 }
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, kit_set_up, kit_tear_down)
 
 #endif

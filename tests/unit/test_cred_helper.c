@@ -86,8 +86,6 @@ static void test_opens(void **state)
 	}
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, kit_set_up, kit_tear_down)
-
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {

@@ -1,6 +1,6 @@
 /*
  * Where keys come from when no server is asked: environment, files, processes; which goes first; when they
- * are looked for again. Servers: test_credentials_http.c.
+ * are looked for again. Servers: test_credentials_*.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,8 +17,7 @@
 #include "s3/s3.h"
 #include "tests/unit/credentials_kit.h"
 
-#define ENV          "AWS_ACCESS_KEY_ID=AKENV;AWS_SECRET_ACCESS_KEY=SECRET-env"
-#define STATIC(name) "aws_access_key_id=" name "\naws_secret_access_key=SECRET-" name "\n"
+#define ENV "AWS_ACCESS_KEY_ID=AKENV;AWS_SECRET_ACCESS_KEY=SECRET-env"
 #define PRINT(name)                                                                                          \
 	"credential_process = printf '{\"Version\":1,\"AccessKeyId\":\"" name                                \
 	"\",\"SecretAccessKey\":\"SECRET-" name "\"}'\n"
