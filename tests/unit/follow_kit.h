@@ -1,0 +1,134 @@
+/*
+ * For tests of following a source that is in memory: a mount without FUSE, and waiting for it. Include after
+ * cmocka.h.
+ */
+#ifndef TESTS_UNIT_FOLLOW_KIT_H
+#define TESTS_UNIT_FOLLOW_KIT_H
+
+#include <errno.h>
+#include <pthread.h>
+#include <time.h>
+
+#include "fs/log.h"
+#include "fs/store/follow.h"
+#include "tests/fake_source.h"
+#include "tests/unit/folder.h"
+
+#define LIMIT 60 /* seconds that anything may take */
+
+/* ---- a mount ---- */
+
+struct mount {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	struct fake *fake;
+	struct cache *cache;
+	struct catalog *catalog;
+	struct follow *follow;
+	uint64_t want; /* what a condition asks for */
+};
+
+static inline void changed(void *arg)
+{
+	struct mount *m = arg;
+
+	pthread_mutex_lock(&m->lock);
+	pthread_cond_broadcast(&m->changed);
+	pthread_mutex_unlock(&m->lock);
+}
+
+/* Starts to follow; folder NULL: without a cache. */
+static inline void mount_begin(struct mount *m, struct fake *f, const struct folder *folder)
+{
+	const struct follow_options options = {.refresh = 0, .readers = 3};
+
+	*m = (struct mount){.fake = f};
+	pthread_mutex_init(&m->lock, NULL);
+	pthread_cond_init(&m->changed, NULL);
+	pthread_mutex_lock(&f->lock);
+	f->cancelled = false;
+	pthread_mutex_unlock(&f->lock);
+	if (folder)
+		assert_int_equal(cache_open(folder->path, "fake:", &m->cache), 0);
+	assert_int_equal(catalog_new(NULL, false, changed, m, &m->catalog), 0);
+	assert_int_equal(follow_new(&f->base, m->cache, m->catalog, &options, &m->follow), 0);
+	assert_int_equal(follow_start(m->follow), 0);
+}
+
+static inline void mount_end(struct mount *m)
+{
+	follow_stop(m->follow);
+	follow_free(m->follow);
+	catalog_free(m->catalog);
+	cache_free(m->cache);
+	pthread_cond_destroy(&m->changed);
+	pthread_mutex_destroy(&m->lock);
+}
+
+/* Waits until a condition holds. Not all of them are announced, so it is asked anew now and then. */
+static inline void wait_until(struct mount *m, bool (*holds)(struct mount *m), const char *what)
+{
+	time_t end = time(NULL) + LIMIT;
+
+	pthread_mutex_lock(&m->lock);
+	while (!holds(m)) {
+		struct timespec t;
+
+		if (time(NULL) > end)
+			fail_msg("not within %d s: %s", LIMIT, what);
+		clock_gettime(CLOCK_REALTIME, &t);
+		t.tv_nsec += 50000000;
+		t.tv_sec += t.tv_nsec / 1000000000;
+		t.tv_nsec %= 1000000000;
+		pthread_cond_timedwait(&m->changed, &m->lock, &t);
+	}
+	pthread_mutex_unlock(&m->lock);
+}
+
+/* The wanted number of listings is done and nothing waits. */
+static inline bool is_complete(struct mount *m)
+{
+	struct catalog_counts c = catalog_counts(m->catalog);
+
+	return c.complete && c.listings >= m->want;
+}
+
+static inline void wait_complete(struct mount *m, uint64_t listings)
+{
+	m->want = listings;
+	wait_until(m, is_complete, "complete");
+}
+
+/* Lists again, and waits for the end of it. */
+static inline void refresh(struct mount *m)
+{
+	uint64_t listings = catalog_counts(m->catalog).listings;
+
+	follow_refresh(m->follow);
+	wait_complete(m, listings + 1);
+}
+
+/* Live rows: events that are shown. */
+static inline uint64_t live_rows(struct mount *m)
+{
+	struct snapshot *s = catalog_snapshot(m->catalog);
+	uint64_t n = 0;
+
+	assert_non_null(s);
+	for (size_t i = 0; i < s->n; i++)
+		for (uint32_t row = 0; row < segment_rows(s->part[i]->seg); row++)
+			n += part_row_live(s->part[i], row);
+	snapshot_unref(s);
+	return n;
+}
+
+static inline void check_all_there(struct mount *m)
+{
+	struct catalog_counts c = catalog_counts(m->catalog);
+
+	assert_int_equal(live_rows(m), wanted(m->fake));
+	assert_int_equal(c.failed + c.damaged + c.waiting + c.problems, 0);
+	assert_false(catalog_pending(m->catalog, INT32_MIN, INT32_MAX));
+}
+
+#endif
