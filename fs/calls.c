@@ -293,12 +293,17 @@ static bool attributes_wanted(
 
 static void list(struct calls *c, const struct call *call, const struct tree_dir *dir)
 {
+	uint64_t serial = tree_dir_serial(dir);
+	/* What a handle still shows may be no more, and its names have been dropped already. What goes from
+	 * now on is dropped when this is answered: the kernel has the directory locked. */
+	bool moves = tree_moves(c->tree, call->node) ||
+		     (serial != 0 && !tree_serial_holds(c->tree, call->node, serial));
 	struct filling f = {.req = call->req,
 		.buf = malloc(call->size),
 		.size = call->size,
 		.plus = call->plus,
-		.moves = tree_moves(c->tree, call->node),
-		.from = (tree_dir_serial(dir) & ((1u << SERIAL_BITS) - 1)) << POSITION_BITS};
+		.moves = moves,
+		.from = (serial & ((1u << SERIAL_BITS) - 1)) << POSITION_BITS};
 	bool attributes = call->plus && attributes_wanted(c, call, dir, &f.size);
 	off_t at = (off_t)position_of(call);
 	int ret = 1;

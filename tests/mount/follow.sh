@@ -238,6 +238,46 @@ for reader in ['the one that came then', 'the next', 'and the next']:
 END
 }
 
+# A reader that is in the middle when a log is replaced: it still shows the old one's events, and what the kernel learns of them
+# so must not stay for their names, which are those of the new one's.
+reader_in_between_of_replaced() {
+	local key
+	key=$(log_path many840)
+	gunzip <"$source/$key" | sed 's/198.51.100./203.0.113./g' | gzip >"$tmp/aside/other" || return 1
+	t "$PYTHON" - "$mnt/events/2025/06/19" "$tmp/aside/other" "$source/$key" "${pid_of[$mnt]}" <<'END'
+import ctypes, os, signal, sys, time
+folder, aside, key, pid = sys.argv[1:]
+slow, some = os.open(folder, os.O_RDONLY), ctypes.create_string_buffer(1024)
+def read_some():  # os.scandir() would take all of it at once
+    return ctypes.CDLL(None).getdents64(slow, some, ctypes.c_size_t(len(some)))
+
+assert read_some() > 0
+os.rename(aside, key)
+os.kill(int(pid), signal.SIGHUP)
+
+def new(i):  # once it is, it stays
+    name = '%s/0900%02dZ_Many%d_id-Many%d-%d.json' % (folder, i, 841 + i, 841 + i, i)
+    end = time.monotonic() + 120
+    while True:
+        try:
+            with open(name) as file:
+                if '203.0.113.' in file.read():
+                    return True
+        except OSError as error:
+            said = error
+        else:
+            said = 'the old bytes'
+        if time.monotonic() > end:
+            return print('%s: %s' % (name, said))
+        time.sleep(0.05)
+
+assert new(0)  # nothing asked for the others yet
+while read_some() > 0:
+    pass
+sys.exit(not all(new(i) for i in range(60)))
+END
+}
+
 held_folder() { # listed through a handle that was there before
 	local bad=0
 	exec 6<"$mnt/events/2025/06/19"
@@ -287,7 +327,7 @@ each() { # each FUNCTION...
 by_itself=
 begin "SIGHUP"
 each new_object new_day key_sorts_first changed_bytes clash_sorts_first changed_events same_size_and_time removed removed_day damaged_and_mended growing \
-	duplicate_of_another open_while_it_changes two_readers_in_between held_folder walk_while_it_changes source_away
+	duplicate_of_another open_while_it_changes two_readers_in_between reader_in_between_of_replaced held_folder walk_while_it_changes source_away
 by_itself=1
 begin "--refresh 1" --refresh 1
 each new_object first_of_today key_sorts_first late_for_yesterday changed_bytes clash_sorts_first removed damaged_and_mended
