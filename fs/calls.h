@@ -34,7 +34,7 @@ struct calls {
 	void (*news)(void *arg); /* some of what the kernel was told may be stale */
 	void *news_arg;
 	_Atomic uint64_t count[COUNTS];
-	_Atomic uint64_t looked; /* the directory in which another directory was last looked up */
+	_Atomic uint64_t looked; /* the directory in which one, or a log object, was last looked up */
 };
 
 extern const struct fuse_lowlevel_ops calls_ops;

@@ -492,9 +492,10 @@ void tree_statvfs(struct tree *t, struct statvfs *ret)
 
 enum tree_keep tree_keep(uint64_t node)
 {
-	if (node_kind(node) == NODE_EVENT || node_kind(node) == NODE_OBJECT || node == NODE_README)
+	if (node_kind(node) == NODE_EVENT || node == NODE_README)
 		return TREE_KEEP_FOREVER;
-	if (node_kind(node) == NODE_ROLLUP)
+	/* X.json is another object when there is one of that key beside X.json.gz, or a folder. */
+	if (node_kind(node) == NODE_ROLLUP || node_kind(node) == NODE_OBJECT)
 		return TREE_KEEP_NODE;
 	return node_is_dir(node) && node != NODE_TRAILFS ? TREE_KEEP_SHORT : TREE_KEEP_NOT;
 }

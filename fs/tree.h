@@ -56,8 +56,8 @@ void tree_statvfs(struct tree *t, struct statvfs *ret);
 
 /* How long the kernel may keep what tree_lookup() said of a node. */
 enum tree_keep {
-	TREE_KEEP_FOREVER, /* events, log objects: what is stale is named in tree_news() */
-	TREE_KEEP_NODE,    /* rollups: the node, but its name for a second */
+	TREE_KEEP_FOREVER, /* events: what is stale is named in tree_news() */
+	TREE_KEEP_NODE,    /* log objects, rollups: the node, but its name for a second */
 	TREE_KEEP_SHORT,   /* directories: a second */
 	TREE_KEEP_NOT,     /* ERRORS, .trailfs/..., live.jsonl */
 };

@@ -278,6 +278,17 @@ sys.exit(not all(new(i) for i in range(60)))
 END
 }
 
+key_beside_key() { # X.json has the name that X.json.gz had; nothing is listed
+	local folder=$source/beside
+	mkdir -p "$folder" && echo '{"of": "X.json.gz"}' | gzip >"$folder/X.json.gz" && seen cat_says beside/X.json X.json.gz || return 1
+	echo '{"of": "X.json alone"}' >"$tmp/aside/X" && mv "$tmp/aside/X" "$folder/X.json"
+	[ -n "$by_itself" ] || hup "$mnt"
+	soon cat_says beside/X.json alone && soon cat_says beside/X.json% X.json.gz || return 1
+	rm "$folder/X.json"
+	[ -n "$by_itself" ] || hup "$mnt"
+	soon cat_says beside/X.json X.json.gz && seen true
+}
+
 held_folder() { # listed through a handle that was there before
 	local bad=0
 	exec 6<"$mnt/events/2025/06/19"
@@ -327,7 +338,7 @@ each() { # each FUNCTION...
 by_itself=
 begin "SIGHUP"
 each new_object new_day key_sorts_first changed_bytes clash_sorts_first changed_events same_size_and_time removed removed_day damaged_and_mended growing \
-	duplicate_of_another open_while_it_changes two_readers_in_between reader_in_between_of_replaced held_folder walk_while_it_changes source_away
+	duplicate_of_another open_while_it_changes two_readers_in_between reader_in_between_of_replaced key_beside_key held_folder walk_while_it_changes source_away
 by_itself=1
 begin "--refresh 1" --refresh 1
 each new_object first_of_today key_sorts_first late_for_yesterday changed_bytes clash_sorts_first removed damaged_and_mended
