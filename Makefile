@@ -5,7 +5,7 @@
 # make demo|check   the two commands of README.md
 # make format lint  what a reader should not have to think about
 #
-# SAN=asan, SAN=tsan: the same programs with sanitizers, in a build folder of their own.
+# SAN=asan, SAN=tsan: the same programs with sanitizers, in a build folder of their own. SAN=cov: with counts (scripts/coverage).
 
 SAN      ?=
 CC       ?= cc
@@ -19,8 +19,14 @@ SANFLAGS  = -fsanitize=thread -fno-omit-frame-pointer
 else ifeq ($(SAN),fuzz)
 CC        = clang
 SANFLAGS  = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+else ifeq ($(SAN),cov)
+# Optimized code has no line for some of what was written, and other warnings. Threads count the same lines.
+CFLAGS    = -Og -g -w
+SANFLAGS  = --coverage -fprofile-abs-path -fprofile-update=atomic -DCOUNTS_FOLDER='"$(CURDIR)/build/cov"'
+COUNTS    = tests/coverage/counts.c
+LDFLAGS  += -Wl,--wrap=_exit,--wrap=landlock_enforce
 else ifneq ($(SAN),)
-$(error SAN is asan, tsan or fuzz)
+$(error SAN is asan, tsan, cov or fuzz)
 endif
 
 OUT       = build/$(or $(SAN),release)
@@ -30,7 +36,7 @@ ALLCFLAGS = -std=c17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DTRAILFS_VERSION='"$(
             -I. $(WARN) $(shell pkg-config --cflags $(PKGS)) -pthread $(SANFLAGS) $(CFLAGS)
 LIBS      = $(shell pkg-config --libs $(PKGS)) -pthread
 
-SRCS      = $(wildcard fs/*.c fs/store/*.c s3/*.c render/*.c)
+SRCS      = $(wildcard fs/*.c fs/store/*.c s3/*.c render/*.c) $(COUNTS)
 OBJS      = $(SRCS:%.c=$(OUT)/%.o)
 # Everything but main() is what the tests and the fuzzers link.
 CORE      = $(filter-out $(OUT)/fs/main.o,$(OBJS))
