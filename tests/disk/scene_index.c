@@ -18,16 +18,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "fs/store/follow.h"
 #include "fs/store/segment_format.h"
+#include "tests/changes.h"
 #include "tests/disk/disk.h"
 #include "tests/disk/scene.h"
 #include "tests/fake_source.h"
 
-#define LIMIT 60 /* seconds that anything may take */
 #define DAYS  4
 #define NAMED (DAYS + 1) /* key days that have segments: these and none */
 
@@ -63,21 +62,11 @@ void __wrap_cache_remove(struct cache *c, const char *name)
 /* ---- a mount ---- */
 
 struct mount {
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
+	struct changes changes;
 	struct cache *cache;
 	struct catalog *catalog;
 	struct follow *follow;
 };
-
-static void changed(void *arg)
-{
-	struct mount *m = arg;
-
-	pthread_mutex_lock(&m->lock);
-	pthread_cond_broadcast(&m->changed);
-	pthread_mutex_unlock(&m->lock);
-}
 
 static void mount_end(struct mount *m)
 {
@@ -86,8 +75,7 @@ static void mount_end(struct mount *m)
 	follow_free(m->follow);
 	catalog_free(m->catalog);
 	cache_free(m->cache);
-	pthread_cond_destroy(&m->changed);
-	pthread_mutex_destroy(&m->lock);
+	changes_clear(&m->changes);
 }
 
 /* False: there is no memory to begin with. */
@@ -97,12 +85,11 @@ static bool mount_begin(struct mount *m, const char *cache_dir)
 	int r;
 
 	*m = (struct mount){.cache = NULL};
-	pthread_mutex_init(&m->lock, NULL);
-	pthread_cond_init(&m->changed, NULL);
+	changes_init(&m->changes);
 	fake.cancelled = false;
 	if (cache_open(cache_dir, "fake:", &m->cache) < 0)
 		m->cache = NULL; /* it goes on without */
-	DISK_CHECK(catalog_new(NULL, false, changed, m, &m->catalog) == 0);
+	DISK_CHECK(catalog_new(NULL, false, changes_tell, &m->changes, &m->catalog) == 0);
 	r = follow_new(&fake.base, m->cache, m->catalog, &options, &m->follow);
 	DISK_CHECK(r == 0 || r == -ENOMEM);
 	if (r < 0) {
@@ -116,21 +103,11 @@ static bool mount_begin(struct mount *m, const char *cache_dir)
 /* Until so many listings are done and nothing waits. */
 static void wait_complete(struct mount *m, uint64_t listings)
 {
-	time_t end = time(NULL) + LIMIT;
+	int64_t late = changes_end();
 	struct catalog_counts c;
 
-	pthread_mutex_lock(&m->lock);
-	while (c = catalog_counts(m->catalog), !c.complete || c.listings < listings) {
-		struct timespec t;
-
-		DISK_CHECK(time(NULL) <= end);
-		clock_gettime(CLOCK_REALTIME, &t);
-		t.tv_nsec += 2000000;
-		t.tv_sec += t.tv_nsec / 1000000000;
-		t.tv_nsec %= 1000000000;
-		pthread_cond_timedwait(&m->changed, &m->lock, &t);
-	}
-	pthread_mutex_unlock(&m->lock);
+	while (c = catalog_counts(m->catalog), !c.complete || c.listings < listings)
+		DISK_CHECK(changes_wait(&m->changes, late));
 }
 
 /* Lists again. Where a second listing is done, the first one's merges are; and where a third one is, those
@@ -202,7 +179,7 @@ static int rows_shown(struct mount *m)
 /* A merge may find damage at any time: then what it was in is read again. */
 static void check_all_there(struct mount *m)
 {
-	time_t end = time(NULL) + LIMIT;
+	int64_t late = changes_end();
 	struct catalog_counts c;
 	int rows;
 
@@ -215,7 +192,7 @@ static void check_all_there(struct mount *m)
 			return;
 		if (rows < 0) /* as whoever shows them does */
 			catalog_distrust(m->catalog, remove_bad, m);
-		DISK_CHECK(time(NULL) <= end);
+		DISK_CHECK(clock_now() <= late);
 	}
 }
 

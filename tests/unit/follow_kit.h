@@ -6,21 +6,17 @@
 #define TESTS_UNIT_FOLLOW_KIT_H
 
 #include <errno.h>
-#include <pthread.h>
-#include <time.h>
 
 #include "fs/log.h"
 #include "fs/store/follow.h"
+#include "tests/changes.h"
 #include "tests/fake_source.h"
 #include "tests/unit/folder.h"
-
-#define LIMIT 60 /* seconds that anything may take */
 
 /* ---- a mount ---- */
 
 struct mount {
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
+	struct changes changes;
 	struct fake *fake;
 	struct cache *cache;
 	struct catalog *catalog;
@@ -28,29 +24,19 @@ struct mount {
 	uint64_t want; /* what a condition asks for */
 };
 
-static inline void changed(void *arg)
-{
-	struct mount *m = arg;
-
-	pthread_mutex_lock(&m->lock);
-	pthread_cond_broadcast(&m->changed);
-	pthread_mutex_unlock(&m->lock);
-}
-
 /* Starts to follow; folder NULL: without a cache. */
 static inline void mount_begin(struct mount *m, struct fake *f, const struct folder *folder)
 {
 	const struct follow_options options = {.refresh = 0, .readers = 3};
 
 	*m = (struct mount){.fake = f};
-	pthread_mutex_init(&m->lock, NULL);
-	pthread_cond_init(&m->changed, NULL);
+	changes_init(&m->changes);
 	pthread_mutex_lock(&f->lock);
 	f->cancelled = false;
 	pthread_mutex_unlock(&f->lock);
 	if (folder)
 		assert_int_equal(cache_open(folder->path, "fake:", &m->cache), 0);
-	assert_int_equal(catalog_new(NULL, false, changed, m, &m->catalog), 0);
+	assert_int_equal(catalog_new(NULL, false, changes_tell, &m->changes, &m->catalog), 0);
 	assert_int_equal(follow_new(&f->base, m->cache, m->catalog, &options, &m->follow), 0);
 	assert_int_equal(follow_start(m->follow), 0);
 }
@@ -61,28 +47,17 @@ static inline void mount_end(struct mount *m)
 	follow_free(m->follow);
 	catalog_free(m->catalog);
 	cache_free(m->cache);
-	pthread_cond_destroy(&m->changed);
-	pthread_mutex_destroy(&m->lock);
+	changes_clear(&m->changes);
 }
 
-/* Waits until a condition holds. Not all of them are announced, so it is asked anew now and then. */
+/* Waits until a condition holds. */
 static inline void wait_until(struct mount *m, bool (*holds)(struct mount *m), const char *what)
 {
-	time_t end = time(NULL) + LIMIT;
+	int64_t late = changes_end();
 
-	pthread_mutex_lock(&m->lock);
-	while (!holds(m)) {
-		struct timespec t;
-
-		if (time(NULL) > end)
-			fail_msg("not within %d s: %s", LIMIT, what);
-		clock_gettime(CLOCK_REALTIME, &t);
-		t.tv_nsec += 50000000;
-		t.tv_sec += t.tv_nsec / 1000000000;
-		t.tv_nsec %= 1000000000;
-		pthread_cond_timedwait(&m->changed, &m->lock, &t);
-	}
-	pthread_mutex_unlock(&m->lock);
+	while (!holds(m))
+		if (!changes_wait(&m->changes, late))
+			fail_msg("not within %d s: %s", CHANGES_LIMIT, what);
 }
 
 /* The wanted number of listings is done and nothing waits. */

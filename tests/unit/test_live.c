@@ -9,16 +9,13 @@
 
 #include <cmocka.h>
 
-#include <time.h>
-
-#include "fs/clock.h"
 #include "fs/live.h"
 #include "fs/log.h"
 #include "fs/store/follow.h"
+#include "tests/changes.h"
 #include "tests/fake_source.h"
 #include "tests/made.h"
 
-#define LIMIT         120 /* seconds that anything may take */
 #define EVENTS        40
 #define KEYS          12
 #define WANTED        (1u << 20)
@@ -36,8 +33,7 @@ struct world {
 	char *wanted;
 	size_t wanted_len;
 	bool known[EVENTS], fresh[EVENTS];
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
+	struct changes changes;
 	bool started;
 };
 
@@ -47,23 +43,13 @@ static void changed(void *arg)
 
 	if (__atomic_load_n(&w->started, __ATOMIC_ACQUIRE))
 		live_wake(w->live);
-	pthread_mutex_lock(&w->lock);
-	pthread_cond_broadcast(&w->changed);
-	pthread_mutex_unlock(&w->lock);
+	changes_tell(&w->changes);
 }
 
-static void grew(void *arg)
+static void wait_some(struct world *w, int64_t late)
 {
-	changed(arg);
-}
-
-static void wait_some(struct world *w, time_t end)
-{
-	if (time(NULL) > end)
-		fail_msg("not within %d s", LIMIT);
-	pthread_mutex_lock(&w->lock);
-	clock_wait(&w->changed, &w->lock, clock_now() + CLOCK_SECOND / 200);
-	pthread_mutex_unlock(&w->lock);
+	if (!changes_wait(&w->changes, late))
+		fail_msg("not within %d s", CHANGES_LIMIT);
 }
 
 /* ---- objects ---- */
@@ -162,33 +148,31 @@ static void want_present(struct world *w)
 static void refresh(struct world *w)
 {
 	uint64_t before = catalog_counts(w->catalog).listings;
-	time_t end = time(NULL) + LIMIT;
+	int64_t late = changes_end();
 	struct catalog_counts c;
 
 	follow_refresh(w->follow);
 	for (c = catalog_counts(w->catalog); !c.complete || c.listings == before;
 		c = catalog_counts(w->catalog))
-		wait_some(w, end);
+		wait_some(w, late);
 }
 
 static void start(struct world *w, uint64_t keep)
 {
 	static const struct follow_options options = {.readers = 2};
-	time_t end = time(NULL) + LIMIT;
+	int64_t late = changes_end();
 
-	pthread_mutex_init(&w->lock, NULL);
-	clock_cond_init(&w->changed);
 	assert_int_equal(catalog_new(NULL, false, changed, w, &w->catalog), 0);
 	assert_int_equal(follow_new(&w->source.base, NULL, w->catalog, &options, &w->follow), 0);
 	assert_int_equal(reader_new(&w->reads.base, NULL, changed, w, &w->reader), 0);
 	w->days = days_new(INT64_MIN, INT64_MAX);
-	assert_int_equal(live_new(w->catalog, w->days, w->reader, NULL, keep, grew, w, &w->live), 0);
+	assert_int_equal(live_new(w->catalog, w->days, w->reader, NULL, keep, changed, w, &w->live), 0);
 	__atomic_store_n(&w->started, true, __ATOMIC_RELEASE);
 	reader_start(w->reader);
 	assert_int_equal(live_start(w->live), 0);
 	assert_int_equal(follow_start(w->follow), 0);
 	while (!catalog_counts(w->catalog).complete)
-		wait_some(w, end);
+		wait_some(w, late);
 }
 
 static struct world *begin(void)
@@ -198,6 +182,7 @@ static struct world *begin(void)
 	assert_non_null(w);
 	w->wanted = calloc(1, WANTED);
 	assert_non_null(w->wanted);
+	changes_init(&w->changes);
 	fake_begin(&w->source);
 	fake_begin(&w->reads);
 	return w;
@@ -213,6 +198,9 @@ static void end(struct world *w)
 	follow_free(w->follow);
 	days_free(w->days);
 	catalog_free(w->catalog);
+	fake_end(&w->reads);
+	fake_end(&w->source);
+	changes_clear(&w->changes);
 	free(w->wanted);
 	free(w);
 }
@@ -220,12 +208,12 @@ static void end(struct world *w)
 /* Waits until what must have come has, and compares it with all there is. */
 static void check(struct world *w)
 {
-	time_t last = time(NULL) + LIMIT;
+	int64_t late = changes_end();
 	char *got = malloc(w->wanted_len + 100);
 	size_t n;
 
 	while (live_stat(w->live).size < w->wanted_len)
-		wait_some(w, last);
+		wait_some(w, late);
 	assert_int_equal(live_stat(w->live).size, w->wanted_len);
 	assert_int_equal(live_read(w->live, 0, w->wanted_len + 100, got, &n), 0);
 	assert_int_equal(n, w->wanted_len);
@@ -341,11 +329,11 @@ static void old_bytes_go(void **state)
 			continue;
 		refresh(w);
 		w->wanted_len = (size_t)(version + 1) * (strlen(text) + 1);
-		for (time_t last = time(NULL) + LIMIT; live_stat(w->live).size < w->wanted_len;)
-			wait_some(w, last);
+		for (int64_t late = changes_end(); live_stat(w->live).size < w->wanted_len;)
+			wait_some(w, late);
 	}
-	for (time_t last = time(NULL) + LIMIT; live_stat(w->live).first == 0;)
-		wait_some(w, last);
+	for (int64_t late = changes_end(); live_stat(w->live).first == 0;)
+		wait_some(w, late);
 	size = live_stat(w->live).size;
 	assert_int_equal(size, w->wanted_len);
 	assert_int_equal(live_read(w->live, 0, sizeof(got), got, &n), -ESTALE);
