@@ -3,21 +3,17 @@
  * part. Whatever is found has the attributes that were said, a directory's names are found in it, a file is
  * as long as it says.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "fs/clock.h"
 #include "fs/live.h"
 #include "fs/log.h"
-#include "fs/rollup.h"
-#include "fs/store/follow.h"
 #include "fs/tree.h"
+#include "tests/stack.h"
 
-#define PATIENCE (60 * CLOCK_SECOND)
-#define LISTED   16 /* names of a directory that are tried */
+#define LISTED 16 /* names of a directory that are tried */
 #define RUNS                                                                                                 \
 	20000 /* after which all is made anew: filters that were asked for are held as long as the mount */
 
@@ -46,27 +42,11 @@ static const char events[] =
 static char folder[] = "/tmp/trailfs-fuzz-XXXXXX", file[sizeof(folder) + 16];
 
 static struct world {
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	struct source *source;
-	struct catalog *catalog;
-	struct follow *follow;
-	struct reader *reader;
-	struct days *days;
-	struct view *view;
-	struct rollups *rollups;
+	struct stack stack;
 	struct live *live;
 	struct tree *tree;
 	unsigned runs;
 } world;
-
-static void changed(void *arg)
-{
-	(void)arg;
-	pthread_mutex_lock(&world.lock);
-	pthread_cond_broadcast(&world.changed);
-	pthread_mutex_unlock(&world.lock);
-}
 
 static void must(bool right)
 {
@@ -90,65 +70,42 @@ static void make_source(void)
 	snprintf(file, sizeof(file), "%s/log.jsonl", folder);
 	f = fopen(file, "w");
 	must(f && fputs(events, f) >= 0 && fclose(f) == 0);
-	pthread_mutex_init(&world.lock, NULL);
-	clock_cond_init(&world.changed);
 }
 
 static void start(struct world *w)
 {
-	static const struct follow_options options = {.readers = 1};
-	static const char *const skip[] = {NULL};
+	struct stack *s = &w->stack;
 	struct tree_options tree = {.dir_mode = 0555, .file_mode = 0444, .source = folder};
 
-	must(source_dir_open(folder, skip, &w->source) == 0 &&
-		catalog_new(NULL, false, changed, w, &w->catalog) == 0 &&
-		follow_new(w->source, NULL, w->catalog, &options, &w->follow) == 0 &&
-		reader_new(w->source, NULL, changed, w, &w->reader) == 0);
-	w->days = days_new(INT64_MIN, INT64_MAX);
-	w->view = view_new(w->days);
-	must(w->days && w->view &&
-		rollups_new(w->catalog, w->days, w->view, w->reader, changed, w, &w->rollups) == 0 &&
-		live_new(w->catalog, w->days, w->reader, NULL, 4096, changed, w, &w->live) == 0);
-	tree.rollups = w->rollups;
+	must(stack_make(s, folder) == 0);
+	must(live_new(s->catalog, s->days, s->reader, NULL, 4096, changes_tell, &s->changes, &w->live) == 0);
+	tree.rollups = s->rollups;
 	tree.live = w->live;
-	must(tree_new(&tree, w->catalog, w->days, w->view, w->reader, NULL, &w->tree) == 0);
-	reader_start(w->reader);
-	rollups_start(w->rollups);
-	must(follow_start(w->follow) == 0);
+	must(tree_new(&tree, s->catalog, s->days, s->view, s->reader, NULL, &w->tree) == 0);
+	must(stack_start(s) == 0);
 }
 
 static void end(struct world *w)
 {
-	follow_stop(w->follow);
-	reader_stop(w->reader);
-	rollups_stop(w->rollups);
+	stack_stop(&w->stack);
 	live_stop(w->live);
 	tree_free(w->tree);
-	rollups_free(w->rollups);
 	live_free(w->live);
-	reader_free(w->reader);
-	follow_free(w->follow);
-	view_free(w->view);
-	days_free(w->days);
-	catalog_free(w->catalog);
-	source_free(w->source);
+	stack_clear(&w->stack);
 }
 
 /* Whether to ask again, after a while. */
 static bool again(int r)
 {
-	static int64_t since;
+	static int64_t late;
 
 	if (r != -EAGAIN) {
-		since = 0;
+		late = 0;
 		return false;
 	}
-	if (since == 0)
-		since = clock_now();
-	must(clock_now() - since < PATIENCE);
-	pthread_mutex_lock(&world.lock);
-	clock_wait(&world.changed, &world.lock, clock_now() + CLOCK_SECOND / 1000);
-	pthread_mutex_unlock(&world.lock);
+	if (late == 0)
+		late = changes_end();
+	must(changes_wait(&world.stack.changes, late));
 	return true;
 }
 
@@ -236,7 +193,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char path[4096];
 
-	if (!world.source) {
+	if (!world.tree) {
 		make_source();
 		start(&world);
 	} else if (++world.runs % RUNS == 0) {
