@@ -30,7 +30,6 @@ struct world {
 	pthread_mutex_t lock;
 	void (*answer)(struct world *w, struct server_request *q, unsigned n);
 	const char *text; /* for the answer */
-	char credentials[64];
 	struct s3_result result;
 	char keys[4096]; /* listed */
 };

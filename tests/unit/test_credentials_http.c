@@ -286,6 +286,7 @@ static void test_silent(void **state)
 	assert_true(asked(0) <= 2);
 	forget_rules();
 	on("GET /keys", 200, KEYS("AK1", LATER));
+	credentials_limits(kit.credentials, &patient);
 	want_keys(NOW + HOUR / 2, "AK1", "container");
 }
 

@@ -244,9 +244,11 @@ static void what_is_known_outlives_a_failed_listing(void **state)
 	mount_begin(&m, &f, NULL);
 	wait_complete(&m, 1);
 	set_list_error(&f, -EIO);
-	m.want = 2;
-	follow_refresh(m.follow);
-	wait_until(&m, listed_often, "listed again");
+	/* Where the second one has begun, the first one is dealt with. */
+	for (m.want = 2; m.want <= 3; m.want++) {
+		follow_refresh(m.follow);
+		wait_until(&m, listed_often, "listed again");
+	}
 	assert_int_equal(catalog_list_error(m.catalog), 0);
 	check_all_there(&m);
 	set_list_error(&f, 0);

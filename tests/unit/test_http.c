@@ -519,28 +519,41 @@ static void note(void *arg, struct http_answer *a)
 	count(&l->order->tally, a);
 }
 
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
 static void delays_are_kept(void **state)
 {
 	struct fixture *f = *state;
 	struct http_request r = request(f, "/full");
-	struct order o = {0};
+	struct order o;
 	struct letter l[4] = {{&o, 'd'}, {&o, 'b'}, {&o, 'c'}, {&o, 'a'}};
-	struct timespec from, to;
+	int64_t from, sent;
 
-	tally_init(&o.tally);
-	assert_int_equal(http_new(&(struct http_options){.connections = 1}, &f->http), 0);
-	clock_gettime(CLOCK_MONOTONIC, &from);
-	http_send(f->http, &r, 400, note, &l[0]);
-	http_send(f->http, &r, 100, note, &l[1]);
-	http_send(f->http, &r, 300, note, &l[2]);
-	http_send(f->http, &r, 0, note, &l[3]);
-	assert_int_equal(http_start(f->http), 0);
-	wait_done(&o.tally, 4);
-	clock_gettime(CLOCK_MONOTONIC, &to);
+	/* A delay counts from when it is sent: all must be sent before the next one is due. */
+	do {
+		o = (struct order){.letters = ""};
+		tally_init(&o.tally);
+		assert_int_equal(http_new(&(struct http_options){.connections = 1}, &f->http), 0);
+		from = now_ms();
+		http_send(f->http, &r, 400, note, &l[0]);
+		http_send(f->http, &r, 100, note, &l[1]);
+		http_send(f->http, &r, 300, note, &l[2]);
+		http_send(f->http, &r, 0, note, &l[3]);
+		sent = now_ms();
+		assert_int_equal(http_start(f->http), 0);
+		wait_done(&o.tally, 4);
+		assert_true(now_ms() - from >= 399);
+		http_free(f->http);
+		f->http = NULL;
+		tally_clear(&o.tally);
+	} while (sent - from >= 100);
 	assert_string_equal(o.letters, "abcd");
-	int64_t ms = (int64_t)(to.tv_sec - from.tv_sec) * 1000 + (to.tv_nsec - from.tv_nsec) / 1000000;
-	assert_true(ms >= 399);
-	tally_clear(&o.tally);
 }
 
 struct again {

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "fs/clock.h"
 #include "tests/unit/reader_kit.h"
 
 #define MANY 12
@@ -61,6 +62,8 @@ static void one_of_many_fails(void **state)
 {
 	struct fixture *f = *state;
 	struct blob *blob[MANY];
+	int64_t began = clock_now();
+	int r;
 
 	f->fake.fail_from = f->fake.fail_to = 5;
 	f->fake.fail_error = -EACCES;
@@ -69,10 +72,14 @@ static void one_of_many_fails(void **state)
 	for (int i = 0; i < MANY; i++)
 		assert_null(blob[i]);
 	assert_int_equal(fetches(&f->fake), MANY);
-	/* It is told to those who ask soon; the others are there. */
-	assert_int_equal(load_many(f, blob), -EACCES);
+	/* It is told to those who ask within a second; the others are there. */
+	r = load_many(f, blob);
+	if (clock_now() - began < CLOCK_SECOND)
+		assert_int_equal(r, -EACCES);
+	if (r == 0)
+		drop_many(blob);
 	expect(f, 5, "z:object 5", INFLATED, "object 5");
-	assert_int_equal(fetches(&f->fake), MANY);
+	assert_int_equal(fetches(&f->fake), MANY + (r == 0));
 }
 
 static void *load_run(void *arg)

@@ -11,6 +11,7 @@
 
 #include <time.h>
 
+#include "tests/unit/folder.h"
 #include "tests/unit/s3_kit.h"
 
 #define OTHER "AKIDRENEWED"
@@ -129,29 +130,34 @@ static void test_clock(void **state)
 	}
 }
 
-static void write_keys(const struct world *w, const char *key)
+static struct folder home;
+
+/* Beside it, then over it: whoever reads finds the old ones or the new ones. */
+static void write_keys(const char *key)
 {
-	char temporary[80];
+	char fresh[80], path[80];
 	FILE *f;
 
-	snprintf(temporary, sizeof(temporary), "%s.new", w->credentials);
-	f = fopen(temporary, "w");
+	snprintf(fresh, sizeof(fresh), "%s/new", home.path);
+	snprintf(path, sizeof(path), "%s/credentials", home.path);
+	f = fopen(fresh, "w");
 	assert_non_null(f);
 	fprintf(f, "[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n", key, SECRET);
 	fclose(f);
-	assert_int_equal(rename(temporary, w->credentials), 0);
+	assert_int_equal(rename(fresh, path), 0);
 }
 
 static void expired(struct world *w, struct server_request *q, unsigned n)
 {
 	char auth[1024];
 
+	(void)w;
 	(void)n;
 	if (strstr(server_header(q, "authorization", auth, sizeof(auth)), OTHER)) {
 		reply_text(q, PAGE("false", OBJECT("k")));
 		return;
 	}
-	write_keys(w, OTHER);
+	write_keys(OTHER);
 	/* Files are looked at once in a second of the clock. */
 	for (time_t now = time(NULL); time(NULL) == now;)
 		usleep(10000);
@@ -166,17 +172,17 @@ static void test_keys_expire(void **state)
 	s3_free(w->s3);
 	unsetenv("AWS_ACCESS_KEY_ID");
 	unsetenv("AWS_SECRET_ACCESS_KEY");
-	snprintf(w->credentials, sizeof(w->credentials), "/tmp/trailfs-test-s3-%d", (int)getpid());
-	write_keys(w, KEY);
-	setenv("AWS_SHARED_CREDENTIALS_FILE", w->credentials, 1);
+	folder_make(&home);
+	write_keys(KEY);
+	setenv("AWS_SHARED_CREDENTIALS_FILE", folder_at(&home, "credentials"), 1);
 	open_world(w, NULL);
 	if (list(w, "", '\0') < 0)
 		fail_msg("%s", w->result.message);
 	assert_int_equal(atomic_load(&w->asked), 2);
 	assert_int_equal(list(w, "", '\0'), 0);
 	assert_int_equal(atomic_load(&w->asked), 3);
-	unlink(w->credentials);
 	world_free(w);
+	folder_remove(&home);
 }
 
 static void test_no_keys(void **state)
