@@ -91,7 +91,7 @@ static void drop_what_is_gone(struct plan *p)
 	const struct source_filter *f = p->filter;
 	const char **region;
 
-	if (!s->listings || (f && (f->n_account || f->n_region)))
+	if (!s->listings || p->limited || (f && (f->n_account || f->n_region)))
 		return;
 	region = calloc(p->regions.n + 1, sizeof(*region));
 	if (!region)

@@ -91,6 +91,20 @@ only_the_bytes() {
 		mount_trail s3://trail "$mnt" --offline && wait_ready "$mnt" && whole events && whole AWSLogs && not t test -e "$mnt/ERRORS" && unasked
 }
 
+# A source within a region's folder, looked at with --since meanwhile: what that left out is not gone.
+later_than() { # later_than SECOND: as listings count time
+	[ "$(date +%s)" -gt "$1" ]
+}
+
+part_of_a_region() {
+	local part all
+	part=s3://trail/${key%%/us-east-1/*}/us-east-1/2025
+	fresh "$part" "$mnt" && wait_ready "$mnt" && all=$(events_of "$mnt") && unmount "$mnt" || return 1
+	await "$PATIENCE" later_than "$(date +%s)" && mount_trail "$part" "$mnt" --since 2025-06-19 && wait_ready "$mnt" &&
+		[ "$(events_of "$mnt")" -lt "$all" ] && unmount "$mnt" || return 1
+	forget && mount_trail "$part" "$mnt" --offline && wait_ready "$mnt" && same "events" "$(events_of "$mnt")" "$all" && unasked && unmount "$mnt"
+}
+
 no_server() {
 	unmount "$mnt" && mount_trail s3://trail "$mnt" --offline && wait_ready "$mnt" && whole events && unmount "$mnt"
 }
@@ -109,6 +123,7 @@ check "all is in the cache" all_cached
 check "one object is not" one_lacks
 check "it comes with the network" then_online
 check "only the index is in the cache" only_the_index
+check "a part of a region, also seen with --since" part_of_a_region
 check "only the bytes are" only_the_bytes
 kill "$server"
 check "there is no server" no_server
