@@ -8,12 +8,13 @@
 #include <string.h>
 #include <time.h>
 
-#define THREADS_MAX 64
-#define BATCHES_MAX 64 /* found and not handed out yet */
+#define THREADS_MAX  64
+#define BATCHES_MAX  64   /* found and not handed out yet */
+#define CLOCKS_APART 3600 /* seconds that clocks may be apart */
 
 /* ---- listings to be kept ---- */
 
-struct keep *keep_new(struct listing *l)
+struct keep *keep_new(struct listing *l, struct s3 *s3)
 {
 	struct keep *k = l ? calloc(1, sizeof(*k)) : NULL;
 
@@ -23,6 +24,8 @@ struct keep *keep_new(struct listing *l)
 	}
 	k->refs = 1;
 	k->listing = l;
+	k->s3 = s3;
+	k->ahead = s3 ? s3_clock_ahead(s3) : 0;
 	return k;
 }
 
@@ -33,11 +36,17 @@ struct keep *keep_ref(struct keep *k)
 	return k;
 }
 
+/* Whether it has turned out that our clock is ahead, by which days may have seemed to be closed. */
+static bool is_misdated(const struct keep *k)
+{
+	return k->s3 && s3_clock_ahead(k->s3) < k->ahead - CLOCKS_APART;
+}
+
 void keep_unref(struct keep *k)
 {
 	if (!k || __atomic_sub_fetch(&k->refs, 1, __ATOMIC_ACQ_REL) > 0)
 		return;
-	listing_end(k->listing, !k->failed);
+	listing_end(k->listing, !k->failed && !is_misdated(k));
 	free(k);
 }
 

@@ -39,8 +39,10 @@ struct keep {
 	unsigned refs; /* atomic */
 	bool failed;   /* atomic */
 	struct listing *listing;
+	struct s3 *s3; /* NULL: it says of no day that it is over */
+	int64_t ahead; /* s3_clock_ahead() when it began */
 };
-struct keep *keep_new(struct listing *l); /* takes l over; NULL: no memory */
+struct keep *keep_new(struct listing *l, struct s3 *s3); /* takes l over; NULL: no memory */
 struct keep *keep_ref(struct keep *k);
 void keep_unref(struct keep *k);
 void keep_fail(struct keep *k); /* part of it was not seen */

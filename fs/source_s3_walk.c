@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "fs/etag.h"
 #include "fs/source_s3_plan.h"
@@ -121,15 +122,26 @@ static int kept_object(void *arg, const struct source_object *o)
 	return give_known(arg, o);
 }
 
+/* When the listing began, by the clock that is behind: what only ours says is long over may be today. */
+static int64_t started(const struct walk *w)
+{
+	int64_t now = (int64_t)time(NULL) + s3_clock_ahead(w->p->s->s3);
+
+	return now < w->p->started ? now : w->p->started;
+}
+
 /* From now on what is found is kept as a listing of the task's prefix. Where that fails it is not. */
 static void begin_keeping(struct walk *w, enum listing_kind kind, int32_t first, int32_t last)
 {
 	struct source_s3 *s = w->p->s;
+	bool days = kind == LISTING_DAYS; /* nothing else is closed */
+	struct listing *listing;
 
 	if (!s->listings)
 		return;
-	w->keep =
-		keep_new(listing_begin(s->listings, kind, w->t->prefix + s->cut, first, last, w->p->started));
+	listing = listing_begin(
+		s->listings, kind, w->t->prefix + s->cut, first, last, days ? started(w) : w->p->started);
+	w->keep = keep_new(listing, days ? s->s3 : NULL);
 	w->run = w->keep ? listing_run(w->keep->listing) : NULL;
 }
 

@@ -37,7 +37,8 @@ struct s3 {
 
 	pthread_mutex_t lock; /* guards all that follows */
 	char region[S3_REGION_MAX];
-	int64_t clock_ahead; /* seconds that the service's clock is ahead of ours */
+	int64_t clock_ahead;  /* seconds that the service's clock is, where it has refused ours */
+	int64_t listed_ahead; /* the same, as its last listing is dated */
 	struct retry_quota quota;
 	struct sign_key sign_key;
 	uint32_t random;

@@ -5,10 +5,12 @@
  * one; when its token, or all its names, come again, the circle is closed. Memory for one page's marks is
  * enough, whatever the circle's length.
  */
+#include <curl/curl.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "s3/list_xml.h"
 #include "s3/request.h"
@@ -47,6 +49,17 @@ struct listing {
 
 /* ---- one page ---- */
 
+static void note_date(struct s3 *s, const char *date)
+{
+	time_t at = date[0] ? curl_getdate(date, NULL) : -1;
+
+	if (at < 0)
+		return;
+	pthread_mutex_lock(&s->lock);
+	s->listed_ahead = (int64_t)at - (int64_t)time(NULL);
+	pthread_mutex_unlock(&s->lock);
+}
+
 /* A listing says what it is at its beginning; anything else is looked at as an error document. */
 static int take_page(struct request *r, struct http_answer *a, uint64_t *ret_bytes)
 {
@@ -54,6 +67,7 @@ static int take_page(struct request *r, struct http_answer *a, uint64_t *ret_byt
 	size_t head = a->len < 1024 ? a->len : 1024;
 
 	*ret_bytes = 0;
+	note_date(r->s, a->date);
 	if (a->error == -EFBIG)
 		return -EBADMSG;
 	if (a->error)

@@ -241,6 +241,14 @@ const char *s3_ca_bundle(const struct s3 *s)
 	return s->ca_bundle;
 }
 
+int64_t s3_clock_ahead(struct s3 *s)
+{
+	pthread_mutex_lock(&s->lock);
+	int64_t ahead = s->listed_ahead;
+	pthread_mutex_unlock(&s->lock);
+	return ahead;
+}
+
 struct s3_stats s3_stats(struct s3 *s)
 {
 	pthread_mutex_lock(&s->lock);

@@ -89,6 +89,9 @@ void s3_get(struct s3 *s, const char *key, uint64_t size, const char *etag, uint
 /* Whether the bucket is there and may be listed: one page of one key. Blocks. */
 int s3_check(struct s3 *s, const char *prefix, struct s3_result *result);
 
+/* Seconds that the service's clock is ahead of ours, by its last listing; 0 before one. */
+int64_t s3_clock_ahead(struct s3 *s);
+
 struct s3_stats {
 	uint64_t gets, lists, others, retries, throttled, failed, bytes; /* requests on the wire */
 	unsigned in_flight;

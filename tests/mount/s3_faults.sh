@@ -412,6 +412,23 @@ skewed() { # skewed SECONDS: learned once, and no object is asked for twice beca
 	return $status
 }
 
+# Our clock is days ahead: what is today for the service is long over for us, and is listed again all the same.
+over_for_us_alone() {
+	local DAY name shown=0 status=0
+	DAY=$(date -u -d '-4 days' +%Y-%m-%d)
+	afresh
+	ctl set '{"clock":-345600}'
+	discard "$mnt"
+	rm -rf "$cache"
+	for name in First Second; do
+		make_log "$tmp/other" $name && put_object trail "$(log_key $name)" "$tmp/other" && mount_trail s3://trail "$mnt" && wait_ready "$mnt" &&
+			same "events of today" "$(t ls "$mnt/events/${DAY//-//}" | wc -l)" $((++shown)) && unmount "$mnt" || status=1
+	done
+	delete_object trail "$(log_key First)" && delete_object trail "$(log_key Second)"
+	ctl set '{"clock":0}'
+	return $status
+}
+
 region() { # region ANSWER SAID: another one than ours
 	afresh
 	ctl set "{\"region\":\"eu-central-1\",\"region_answer\":$1,\"region_said\":$2}"
@@ -452,6 +469,7 @@ clock_and_places() {
 	for seconds in 3600 -3600; do
 		check "S14: a clock $seconds s off" skewed "$seconds"
 	done
+	check "S14: a day that is over for us alone" over_for_us_alone
 	for answer in 400 301 307; do
 		check "S15: another region, $answer" region "$answer" true
 	done
