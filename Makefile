@@ -76,6 +76,15 @@ $(filter $(OUT)/test_disk_%,$(UNITS)): $(OUT)/%: $(OUT)/tests/unit/%.o $(DISK) $
 	@echo LD $@
 	@$(CC) $(ALLCFLAGS) $(LDFLAGS) $(DISKCALLS:%=-Wl,--wrap=%) -o $@ $^ $(LIBS) -lcmocka
 
+# Those that refuse allocations: see tests/memory/memory.h.
+MEMORY    = $(OUT)/tests/memory/memory.o
+MEMCALLS  = malloc calloc realloc reallocarray strdup strndup asprintf libdeflate_alloc_compressor \
+            libdeflate_alloc_decompressor
+
+$(filter $(OUT)/test_memory_%,$(UNITS)): $(OUT)/%: $(OUT)/tests/unit/%.o $(MEMORY) $(OUT)/libcore.a
+	@echo LD $@
+	@$(CC) $(ALLCFLAGS) $(LDFLAGS) $(MEMCALLS:%=-Wl,--wrap=%) -o $@ $^ $(LIBS) -lcmocka
+
 bench: $(BENCHES)
 
 $(OUT)/bench_%: $(OUT)/tests/bench/bench_%.o $(OUT)/libcore.a
