@@ -26,6 +26,15 @@ int listings_bound(const char *prefix, int32_t day, char *out, size_t cap)
 
 /* ---- asking ---- */
 
+/* What others have added; after an error only a part of it is known. */
+static int learn(struct listings *l)
+{
+	pthread_mutex_lock(&l->mutex);
+	int r = listings_sync(l);
+	pthread_mutex_unlock(&l->mutex);
+	return r;
+}
+
 /* The objects of a closed piece that holds `day`: *ret is new; a copy of what it says. -ENOENT: none. */
 static int load_closed(struct listings *l, const char *prefix, int32_t day, struct listings_piece *ret_piece,
 	struct listings_head *ret_head, char **ret)
@@ -67,10 +76,9 @@ int listings_find(struct listings *l, const char *prefix, int32_t first, int32_t
 	int32_t day = first;
 	int r;
 
-	pthread_mutex_lock(&l->mutex);
-	listings_sync(l);
-	pthread_mutex_unlock(&l->mutex);
-	do {
+	r = learn(l);
+	/* Of what is known without it something newer may have been kept. */
+	while (r == 0 && day <= last) {
 		struct listings_piece p;
 		struct listings_head head;
 		char *raw;
@@ -85,7 +93,7 @@ int listings_find(struct listings *l, const char *prefix, int32_t first, int32_t
 		if (r != 0)
 			return r;
 		day = upto + 1;
-	} while (day <= last);
+	}
 	*ret_next = day;
 	return 0;
 }
@@ -149,9 +157,9 @@ int listings_all(
 	bool any = false, damaged = false;
 	int r;
 
-	pthread_mutex_lock(&l->mutex);
-	listings_sync(l);
-	pthread_mutex_unlock(&l->mutex);
+	r = learn(l);
+	if (r < 0)
+		return r;
 	while ((r = load_next(l, &i, &k, &p, &head, prefix, &raw)) <= 0) {
 		if (r == 0) {
 			any = true;

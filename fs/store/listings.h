@@ -59,7 +59,8 @@ int listings_find(struct listings *l, const char *prefix, int32_t first, int32_t
 	const struct source_sink *sink, int32_t *ret_next);
 
 /* Shows all that is kept, however old: what the filter admits, of one key day (and without one) or
- * SOURCE_ALL_DAYS. -ENOENT: nothing is kept at all. -EBADMSG: part of what was kept cannot be read. */
+ * SOURCE_ALL_DAYS. -ENOENT: nothing is kept at all. -EBADMSG: part of what was kept cannot be read; or the
+ * error with which reading ended, and then it is not known what is kept. */
 int listings_all(
 	struct listings *l, int32_t day, const struct source_filter *f, const struct source_sink *sink);
 
