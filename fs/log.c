@@ -17,11 +17,11 @@ static atomic_bool to_syslog;
 static void (*send_line)(void *arg, int priority, const char *line); /* in place of syslog(3); or NULL */
 static void *send_arg;
 
-/* How many bytes the character at p has, if it is one and printable; else 0. There are control characters
- * from U+0080 to U+009F too, and terminals that take such bytes for them outside of UTF-8, or where a
- * character is written longer than it has to be. */
-static size_t printable(const unsigned char *p)
+/* There are control characters from U+0080 to U+009F too, and terminals that take such bytes for them outside
+ * of UTF-8, or where a character is written longer than it has to be. */
+size_t log_printable(const char *text)
 {
+	const unsigned char *p = (const unsigned char *)text;
 	size_t n = *p < 0x80 ? 1 : *p < 0xE0 ? 2 : *p < 0xF0 ? 3 : 4;
 
 	if (*p < 0x20 || *p == 0x7F || (*p >= 0x80 && *p < 0xC2) || *p > 0xF4)
@@ -30,16 +30,19 @@ static size_t printable(const unsigned char *p)
 		return 0;
 	if (*p == 0xF0 && p[1] < 0x90)
 		return 0;
+	/* Surrogates; beyond U+10FFFF. */
+	if ((*p == 0xED && p[1] > 0x9F) || (*p == 0xF4 && p[1] > 0x8F))
+		return 0;
 	for (size_t i = 1; i < n; i++)
 		if ((p[i] & 0xC0) != 0x80)
 			return 0;
 	return n;
 }
 
-static void clean(char *line)
+void log_clean(char *text)
 {
-	for (unsigned char *p = (unsigned char *)line; *p;) {
-		size_t n = printable(p);
+	for (char *p = text; *p;) {
+		size_t n = log_printable(p);
 
 		if (n == 0)
 			*p = '?';
@@ -52,7 +55,7 @@ void log_say(FILE *to, const char *text)
 	char line[LOG_LINE_MAX + 1];
 
 	snprintf(line, sizeof(line), "%s", text);
-	clean(line);
+	log_clean(line);
 	fprintf(to, "trailfs: %s\n", line);
 }
 
@@ -74,7 +77,7 @@ __attribute__((format(printf, 2, 0))) static void emit(enum log_level level, con
 		log_say(stderr, line);
 		return;
 	}
-	clean(line);
+	log_clean(line);
 	if (send_line != NULL)
 		send_line(send_arg, priority[level], line);
 	else

@@ -35,4 +35,9 @@ void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The same of a line that is no log: "trailfs: TEXT". */
 void log_say(FILE *to, const char *text);
 
+/* How many bytes the character of UTF-8 that the text begins with has; 0: it is none, or a control character.
+ * What a text gets by it in place. */
+size_t log_printable(const char *text);
+void log_clean(char *text);
+
 #endif

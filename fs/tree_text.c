@@ -8,11 +8,11 @@
 #include <string.h>
 
 #include "fs/clock.h"
+#include "fs/log.h"
 #include "fs/source.h"
 #include "fs/store/pack.h"
 #include "fs/tree_private.h"
 #include "render/buf.h"
-#include "render/name.h"
 
 #define NS    1000000000ll
 #define FRESH (NS / 4) /* a status as old as this is made anew */
@@ -52,28 +52,37 @@ static const char readme_text[] =
 	"it is.\n"
 	"\n";
 
+/* For a terminal, and for a text that has to be UTF-8. new, or NULL: no memory. */
+static char *printable_source(const struct tree *t)
+{
+	char *source = strdup(t->options.source);
+	if (source)
+		log_clean(source);
+	return source;
+}
+
 static void make_readme(struct tree *t, struct buf *b)
 {
 	buf_adds(b, readme_text);
-	buf_addf(b, "Source: %s\n", t->options.source);
+	char *source = printable_source(t);
+	buf_addf(b, "Source: %s\n", source ? source : "");
+	b->failed |= !source;
+	free(source);
 }
 
 /* ---- ERRORS ---- */
 
-/* Keys with what would break a line, or is not text, percent-encoded; slashes stay. */
+/* Keys with what would break a line, tell a terminal something, or is not text, percent-encoded. */
 static void add_key(struct buf *b, const char *key)
 {
 	while (*key) {
-		size_t len = strcspn(key, "/");
-		char name[NAME_LEN_MAX + 1];
+		size_t n = *key == '%' ? 0 : log_printable(key);
 
-		if (len)
-			buf_add(b, name, name_of_value((struct value){key, (uint32_t)len}, name));
-		key += len;
-		if (*key) {
-			buf_addc(b, '/');
-			key++;
-		}
+		if (n)
+			buf_add(b, key, n);
+		else
+			buf_addf(b, "%%%02X", (unsigned char)*key);
+		key += n ? n : 1;
 	}
 }
 
@@ -139,9 +148,10 @@ static void make_status(struct tree *t, struct buf *b)
 	struct tree_totals sum = tree_totals(t);
 	json_t *root = json_object(), *requests = json_object();
 	struct putting p = {requests, NULL};
-	char *text;
+	char *text, *source = printable_source(t);
 
-	json_object_set_new(root, "source", json_string(t->options.source));
+	json_object_set_new(root, "source", source ? json_string(source) : NULL);
+	free(source);
 	json_object_set_new(root, "complete", json_boolean(c.complete));
 	json_object_set_new(root, "listed", json_boolean(c.listed));
 	json_object_set_new(root, "objects",

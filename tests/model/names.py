@@ -70,5 +70,9 @@ def event_stem(clock, event_name, event_id):
 
 
 def error_key(raw):
-    """A key as ERRORS prints it."""
-    return encode_text(raw, '%')
+    """A key as ERRORS prints it: nothing in it tells a terminal anything."""
+    return ''.join(encode_controls(char) for char in encode_text(raw, '%'))
+
+
+def encode_controls(char):
+    return ''.join(map(percent, char.encode())) if '\x80' <= char <= '\x9f' else char

@@ -125,6 +125,8 @@ def names_encoded(t):
                               b'-rf')):
         t.log(name + b'/' + name + b'.json', event(n))
     t.raw(b'bad\n%\xff\x01.json.gz', b'damaged')
+    t.raw(b'.bad\xc2\x9b31m\xed\xa0\x80\xf4\x90\x80\x80\xc2\xa0\xf4\x8f\xbf\xbf.json.gz', b'damaged')
+    t.raw(b'%' * 120 + b'bad/' + b'.dot.json.gz', b'damaged')
     t.raw(log_key('A') + '\t\x7f.json.gz', b'damaged')
 
 

@@ -359,7 +359,7 @@ raw() { # raw FILE...: has what a terminal would act upon
 }
 
 terminal_escapes() {
-	local odd=$tmp/escapes day=AWSLogs/111122223333/CloudTrail/us-east-1/2025/06/19 name
+	local odd=$tmp/esc$'\e[31m\xc2\x9b31m\x9b31m\x7f'apes day=AWSLogs/111122223333/CloudTrail/us-east-1/2025/06/19 name
 	mkdir -p "$odd/$day" "$odd/"$'fold\e]0;title\aer'
 	for name in $'red\e[31m' $'csi\xc2\x9b31m' $'raw\x9b31m' $'del\x7f' $'bell\a' $'return\rhidden' $'line\nfeed'; do
 		echo "no gzip" >"$odd/$day/$name.json.gz"
@@ -370,9 +370,8 @@ terminal_escapes() {
 	for name in ERRORS .trailfs/status .trailfs/metrics README; do
 		t cat "$mnt/$name" >"$tmp/escapes.$(basename "$name")" || return 1
 	done
+	same "the source in status" "$(jq -r .source "$tmp/escapes.status")" "$tmp/esc?[31m??31m?31m?apes" || return 1
 	unmount "$mnt" || return 1
-	# A name keeps what is a character, and these are in UTF-8.
-	sed -i 's/\xc2\x9b//' "$tmp/escapes.ERRORS"
 	not raw "${log_of[$mnt]}" "$tmp"/escapes.*
 }
 
