@@ -118,7 +118,7 @@ class Run:
             os.makedirs(path)
         self.bucket = 'random'
         self.times = FIRST
-        self.faulty = False
+        self.faulty = self.silent = False
         self.daemon = None
         self.before = self.now = None  # trees: path -> Dir or File
         self.changed = False           # since the last look
@@ -168,6 +168,19 @@ class Run:
             if self.daemon.poll() is not None or time.monotonic() > end:
                 raise Failed('not mounted: %s' % self.said())
             time.sleep(0.02)
+
+    def mount_again(self):
+        """Where the bucket does not answer, trailfs says so and ends."""
+        self.mount()
+        if self.silent:
+            try:
+                status = self.daemon.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                raise Failed('waits for ever: %s' % self.said()) from None
+            if status != 1 or os.path.ismount(self.top) or 's3://random: ' not in self.said():
+                raise Failed('nobody answers, and it ends with %d: %s' % (status, self.said()))
+            self.calm()
+            self.mount()
 
     def said(self):
         with open(os.path.join(self.folder, 'log'), errors='replace') as log:
@@ -234,7 +247,7 @@ class Run:
 
     def calm(self):
         self.control('rules', [])
-        self.faulty = False
+        self.faulty = self.silent = False
 
     def change(self, how, *what):
         if self.changed:
@@ -288,13 +301,13 @@ class Run:
             self.change(self.put if what == 'put' else self.delete, *how)
         elif what == 'faults':
             self.control('rules', FAULTS[how[0]])
-            self.faulty = True
+            self.faulty, self.silent = True, any('hang' in rule for rule in FAULTS[how[0]])
         elif what == 'remount':
             self.unmount()
-            self.mount()
+            self.mount_again()
         elif what == 'kill':
             self.end()
-            self.mount()
+            self.mount_again()
         elif what == 'read':
             self.read(*how)
         else:
