@@ -1,5 +1,5 @@
 /*
- * A folder of its own for a test: made, filled, removed.
+ * A folder of its own for a test: made, filled, removed; at the latest when the program ends.
  */
 #ifndef TESTS_UNIT_FOLDER_H
 #define TESTS_UNIT_FOLDER_H
@@ -16,12 +16,6 @@
 struct folder {
 	char path[64];
 };
-
-static inline void folder_make(struct folder *f)
-{
-	snprintf(f->path, sizeof(f->path), "/tmp/trailfs-unit-XXXXXX");
-	assert_non_null(mkdtemp(f->path));
-}
 
 /* Empties the folder that fd is of, and closes fd. Paths in it may be longer than PATH_MAX. */
 static inline void folder_empty(int fd)
@@ -49,6 +43,29 @@ static inline void folder_remove(struct folder *f)
 	if (fd >= 0)
 		folder_empty(fd);
 	rmdir(f->path);
+}
+
+/* Those that this process has made: a test that fails does not come to the removing. */
+static struct folder *folder_made;
+static size_t folders_made;
+static pid_t folder_maker;
+
+static inline void folder_remove_left(void)
+{
+	while (folders_made > 0 && getpid() == folder_maker)
+		folder_remove(&folder_made[--folders_made]);
+}
+
+static inline void folder_make(struct folder *f)
+{
+	snprintf(f->path, sizeof(f->path), "/tmp/trailfs-unit-XXXXXX");
+	assert_non_null(mkdtemp(f->path));
+	folder_made = realloc(folder_made, (folders_made + 1) * sizeof(*f));
+	assert_non_null(folder_made);
+	folder_made[folders_made++] = *f;
+	if (!folder_maker)
+		atexit(folder_remove_left);
+	folder_maker = getpid();
 }
 
 /* The path of what is called name in the folder: good until the fourth next call. */
