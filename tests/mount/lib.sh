@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2034
+# shellcheck shell=bash disable=SC2034,SC2154
 # Sourced by the tests beside it: mounts, waits, counts. Not a test itself.
 #
 # Everything happens in a directory of its own ($tmp); the clean-up unmounts only what is in it and ends only what was
@@ -240,6 +240,29 @@ compare() { # compare [OPTION...] SOURCE MNT: equal to the model
 	done
 }
 
+agrees() { # agrees MODEL SOURCE MNT [OPTION...]: with tests/model/MODEL.py, when all is indexed; a seed is in what it says
+	wait_ready "$3" && timeout --foreground -k 5 $((2 * PATIENCE)) "$PYTHON" "tests/model/$1.py" "${@:4}" "$2" "$3"
+}
+
+agrees_mounted() { # agrees_mounted MODEL SOURCE "MODEL-OPTIONS" [OPTION...]: a mount of its own on $mnt; OPTIONs are for both
+	local by=$1 source=$2 options=$3 result=0
+	shift 3
+	mount_trail "$source" "$mnt" --cache-dir "$(mktemp -d "$tmp/cache.XXXX")" "$@" || return 1
+	# shellcheck disable=SC2086
+	agrees "$by" "$source" "$mnt" $options "$@" || result=1
+	unmount "$mnt" && return $result
+}
+
+# As programs that never heard of tail do: read, and at the end read again.
+read_on() { # read_on FILE COPY: for ever; with & behind it, its pid is $!
+	exec "$PYTHON" -c '
+import sys, time
+with open(sys.argv[1], "rb", buffering=0) as file, open(sys.argv[2], "wb", buffering=0) as out:
+    while True:
+        out.write(file.read(777))
+        time.sleep(0.003)' "$@"
+}
+
 make_trail() { # make_trail NAME OPTION...: $tmp/NAME
 	local name=$1
 	shift
@@ -248,6 +271,41 @@ make_trail() { # make_trail NAME OPTION...: $tmp/NAME
 
 odd_trails() { # odd_trails NAME...: $tmp/odd/NAME
 	"$PYTHON" tests/model/odd_trails.py "$tmp/odd" "$@"
+}
+
+some_odd_trails() { # some_odd_trails EACH: each EACH-th of all; their names are in $odd
+	odd=$("$PYTHON" tests/model/odd_trails.py --list | awk -v each="$1" 'NR % each == 0')
+	# shellcheck disable=SC2086
+	odd_trails $odd || give_up "odd_trails.py"
+}
+
+# ---- reads that hang (slow_read.c): those of the logs of day $slow, as long as $tmp/hang is there
+
+make_slow_reads() {
+	"${CC:-cc}" -O1 -shared -fPIC -Wall -Wextra -Werror -o "$tmp/slow_read.so" tests/mount/slow_read.c -ldl ||
+		give_up "slow_read.c does not compile"
+}
+
+slowly() { # slowly COMMAND...: with such reads
+	ASAN_OPTIONS=${ASAN_OPTIONS:-}:verify_asan_link_order=0 \
+		SLOW_PATH=$slow SLOW_WHILE=$tmp/hang SLOW_COUNT=$tmp/count LD_PRELOAD=$tmp/slow_read.so "$@"
+}
+
+hanging() { # such a read has begun
+	[ -s "$tmp/count" ]
+}
+
+begin_slow() { # $source on $mnt: all days are known but $slow, the reading of which hangs
+	mkdir "$tmp/aside" && (cd "$source" && find AWSLogs -path "*/$slow/*" -type f) >"$tmp/slow" &&
+		rsync -a --remove-source-files --files-from="$tmp/slow" "$source/" "$tmp/aside/" &&
+		mount_trail "$source" "$mnt" --cache-dir "$tmp/cache.slow" && wait_ready "$mnt" && unmount "$mnt" || return 1
+	rsync -a "$tmp/aside/" "$source/" && touch "$tmp/hang" || return 1
+	slowly mount_trail "$source" "$mnt" --cache-dir "$tmp/cache.slow" || return 1
+	await "$PATIENCE" hanging || { echo "no read hangs"; return 1; }
+}
+
+parked() { # parked N: so many calls to $mnt wait
+	[ "$(t cat "$mnt/.trailfs/metrics" | awk '$1 == "trailfs_parked_calls" { print $2 }')" -ge "$1" ]
 }
 
 is_root() {

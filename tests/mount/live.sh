@@ -119,12 +119,12 @@ first_index() {
 
 follow() { # as a person does, and as a script does
 	tail -n +1 -F "$live" >"$tmp/tail" 2>"$tmp/tail.err" &
-	started+=($!)
+	own $!
 	tail -n +1 -F "$live" 2>/dev/null > >(while read -r line; do
 		line=${line#*'"eventName":"'}
 		echo "${line%%\"*}" >>"$tmp/acted"
 	done) &
-	started+=($!)
+	own $!
 	return 0
 }
 
@@ -211,17 +211,10 @@ by_itself() { # --refresh 1, while it is read all the time; nobody asks for a re
 	unmount "$mnt" && : >"$tmp/wanted" && mount_trail "$source" "$mnt" --refresh 1 && wait_ready "$mnt" || return 1
 	tail -n +1 -F "$live" >"$tmp/tail2" 2>/dev/null &
 	tail=$!
-	started+=("$tail")
-	"$PYTHON" - "$live" "$tmp/polled" <<'END' &
-import sys, time
-# As programs that never heard of tail do: read, and at the end read again.
-with open(sys.argv[1], 'rb', buffering=0) as file, open(sys.argv[2], 'wb', buffering=0) as out:
-    while True:
-        out.write(file.read(1000))
-        time.sleep(0.003)
-END
+	own "$tail"
+	read_on "$live" "$tmp/polled" &
 	polls=$!
-	started+=("$polls")
+	own "$polls"
 	for i in $(seq 8); do
 		change "put r$i 2025-06-24 R$i-1 R$i-2" "put s$i 2025-06-24 R$i-2 S$i" && came || return 1
 	done

@@ -7,20 +7,6 @@
 
 source=$tmp/source mnt=$tmp/mnt slow=2025/06/18
 
-nested() { # nested SOURCE MNT [OPTION...]: random questions; a seed is in what it says
-	local source=$1 mnt=$2
-	shift 2
-	wait_ready "$mnt" && timeout --foreground -k 5 $((2 * PATIENCE)) "$PYTHON" tests/model/nested.py "$@" "$source" "$mnt"
-}
-
-questions() { # questions SOURCE N [MOUNT-OPTION...]: mounts, asks, unmounts
-	local source=$1 n=$2 result=0
-	shift 2
-	mount_trail "$source" "$mnt" --cache-dir "$(mktemp -d "$tmp/cache.XXXX")" "$@" || return 1
-	nested "$source" "$mnt" --questions "$n" "$@" || result=1
-	unmount "$mnt" && return $result
-}
-
 missing() { # missing PATH: at once or not, it is not there
 	says "No such file or directory" t ls "$mnt/$1" && same status "$status" 2
 }
@@ -106,25 +92,6 @@ same_inodes() { # on another mount, where they are asked for in another order
 
 # ---- while the index is being built ----
 
-hanging() { # the read has begun
-	[ -s "$tmp/count" ]
-}
-
-parked() { # parked N
-	[ "$(t cat "$mnt/.trailfs/metrics" | awk '$1 == "trailfs_parked_calls" { print $2 }')" -ge "$1" ]
-}
-
-begin_slow() { # a mount that knows all days but one, the reading of which hangs
-	mkdir "$tmp/aside" && (cd "$source" && find AWSLogs -path "*/$slow/*" -type f) >"$tmp/slow" &&
-		rsync -a --remove-source-files --files-from="$tmp/slow" "$source/" "$tmp/aside/" &&
-		mount_trail "$source" "$mnt" --cache-dir "$tmp/cache.slow" && wait_ready "$mnt" && unmount "$mnt" || return 1
-	rsync -a "$tmp/aside/" "$source/" && touch "$tmp/hang" || return 1
-	ASAN_OPTIONS=${ASAN_OPTIONS:-}:verify_asan_link_order=0 \
-		SLOW_PATH=$slow SLOW_WHILE=$tmp/hang SLOW_COUNT=$tmp/count LD_PRELOAD=$tmp/slow_read.so \
-		mount_trail "$source" "$mnt" --cache-dir "$tmp/cache.slow" || return 1
-	await "$PATIENCE" hanging || { echo "no read hangs"; return 1; }
-}
-
 at_once() { # what is known not to be there, and what a range leaves
 	local name
 	for name in events/@2025-13 events/@2025-06-19..2025-06-18 events/@ events/2025/06/@..  events/@2025-06-19/2025/06/18 \
@@ -152,7 +119,7 @@ wait_for_the_rest() {
 		events/@..2025-06-18T12/by-event/NoSuch by-id/none.json; do
 		waits "$path" || { echo "$path"; return 1; }
 	done
-	rm "$tmp/hang" && wait_ready "$mnt" && missing by-id/none.json && nested "$source" "$mnt" --questions 20 && unmount "$mnt"
+	rm "$tmp/hang" && wait_ready "$mnt" && missing by-id/none.json && agrees nested "$source" "$mnt" --questions 20 && unmount "$mnt"
 }
 
 # ---- what changes ----
@@ -227,15 +194,14 @@ fewer() { # fewer THAN DIR: events
 	[ "$(lines find "$2" -name '*_Tick_*')" -lt "$1" ]
 }
 
-events=2000 objects=200 many=200 few=30
-[ -z "$SAN" ] || events=500 objects=60 many=40 few=8
+events=2000 objects=200 many=200 few=30 each=1
+[ -z "$SAN" ] || events=500 objects=60 many=40 few=8 each=6
 
 make_trail source --objects 96 --events 600 --days 4 >/dev/null || give_up "make-trail"
-"${CC:-cc}" -O1 -shared -fPIC -Wall -Wextra -Werror -o "$tmp/slow_read.so" tests/mount/slow_read.c -ldl ||
-	give_up "slow_read.c does not compile"
+make_slow_reads
 
 mount_trail "$source" "$mnt" || give_up "no mount"
-check "random questions" nested "$source" "$mnt" --questions "$many"
+check "random questions" agrees nested "$source" "$mnt" --questions "$many"
 check "globs and completion" globs
 check "one file by all its names" reads
 check "never listed" not_listed
@@ -246,7 +212,7 @@ check "the same inodes on another mount" same_inodes
 check "new events" arrive
 check "changed events" change
 check "events that go" disappear
-check "and then all is equal" nested "$source" "$mnt" --questions "$few"
+check "and then all is equal" agrees nested "$source" "$mnt" --questions "$few"
 check "it ends" unmount "$mnt"
 check "a day that hangs" begin_slow
 check "at once" at_once
@@ -254,15 +220,11 @@ check "what has to wait" wait_for_the_rest
 check "the clock" moves
 
 make_trail all --all --objects "$objects" --events "$events" --accounts 2 >/dev/null || give_up "make-trail --all"
-check "everything that a trail can hold" questions "$tmp/all" "$many"
-check "--since and --until" questions "$tmp/all" "$few" --since 2025-06-18T09:30 --until 2025-06-18T17:59
+check "everything that a trail can hold" agrees_mounted nested "$tmp/all" "--questions $many"
+check "--since and --until" agrees_mounted nested "$tmp/all" "--questions $few" --since 2025-06-18T09:30 --until 2025-06-18T17:59
 
-odd=$("$PYTHON" tests/model/odd_trails.py --list)
-# shellcheck disable=SC2086
-[ -z "$SAN" ] || odd=$(awk 'NR % 6 == 0' <<<"$odd")
-# shellcheck disable=SC2086
-odd_trails $odd || give_up "odd_trails.py"
+some_odd_trails "$each"
 for name in $odd; do
-	check "odd: $name" questions "$tmp/odd/$name" "$few"
+	check "odd: $name" agrees_mounted nested "$tmp/odd/$name" "--questions $few"
 done
 finish

@@ -7,21 +7,6 @@
 
 source=$tmp/source mnt=$tmp/mnt slow=2025/06/18 day=2025/06/19
 
-rollups() { # rollups SOURCE MNT [OPTION...]: against the model
-	local source=$1 mnt=$2
-	shift 2
-	wait_ready "$mnt" && timeout --foreground -k 5 $((2 * PATIENCE)) "$PYTHON" tests/model/rollups.py "$@" "$source" "$mnt"
-}
-
-equal() { # equal SOURCE "MODEL-OPTIONS" [OPTION...]: mounts, compares, unmounts; OPTIONs are for both
-	local source=$1 options=$2 result=0
-	shift 2
-	mount_trail "$source" "$mnt" --cache-dir "$(mktemp -d "$tmp/cache.XXXX")" "$@" || return 1
-	# shellcheck disable=SC2086
-	rollups "$source" "$mnt" $options "$@" || result=1
-	unmount "$mnt" && return $result
-}
-
 # ---- on a mount that is complete ----
 
 not_listed() {
@@ -124,14 +109,14 @@ arrive() { # while one of them is being read
 		cmp "$tmp/read.$name" "$tmp/before.$name" || return 1
 	done
 	same "defused" "$(t grep -c "\"'=1+1, \"\"x\"\"\"" "$mnt/by-user/newcomer/all.csv")" 7 &&
-		await "$PATIENCE" rollups "$source" "$mnt" --some 6
+		await "$PATIENCE" agrees rollups "$source" "$mnt" --some 6
 }
 
 disappear() {
 	local before
 	before=$(t cat "$mnt/events/count")
 	rm "$source"/AWSLogs/111122223333/CloudTrail/us-east-1/$day/*_new.json.gz && hup "$mnt" &&
-		await "$PATIENCE" counts events $((before - 7)) && await "$PATIENCE" rollups "$source" "$mnt" --some 3
+		await "$PATIENCE" counts events $((before - 7)) && await "$PATIENCE" agrees rollups "$source" "$mnt" --some 3
 }
 
 named_so() { # a value may have the name of a rollup, and values are listed
@@ -167,30 +152,16 @@ unreadable() { # a log goes, and nobody has said so
 
 # ---- while the index is being built ----
 
-hanging() { # the read has begun
-	[ -s "$tmp/count" ]
-}
-
-parked() { # parked N
-	[ "$(t cat "$mnt/.trailfs/metrics" | awk '$1 == "trailfs_parked_calls" { print $2 }')" -ge "$1" ]
-}
-
 waits() { # a mount that knows all days but one, the reading of which hangs
 	local path
-	mkdir "$tmp/aside" && (cd "$source" && find AWSLogs -path "*/$slow/*" -type f) >"$tmp/slow" &&
-		rsync -a --remove-source-files --files-from="$tmp/slow" "$source/" "$tmp/aside/" &&
-		mount_trail "$source" "$mnt" --cache-dir "$tmp/cache.slow" && wait_ready "$mnt" && unmount "$mnt" || return 1
-	rsync -a "$tmp/aside/" "$source/" && touch "$tmp/hang" || return 1
-	SLOW_PATH=$slow SLOW_WHILE=$tmp/hang SLOW_COUNT=$tmp/count LD_PRELOAD=$tmp/slow_read.so \
-		mount_trail "$source" "$mnt" --cache-dir "$tmp/cache.slow" || return 1
-	await "$PATIENCE" hanging || { echo "no read hangs"; return 1; }
+	begin_slow || return 1
 	t cat "$mnt/events/$day/count" "$mnt/events/$day/all.jsonl" "$mnt/events/@2025-06-19/all.csv" >/dev/null || return 1
 	for path in events/count events/2025/all.jsonl by-user/counts.tsv events/$slow/all.csv; do
 		start "$tmp/asked" cat "$mnt/$path"
 		await "$PATIENCE" parked 1 && not gone "$started_pid" || { echo "$path does not wait: $(cat "$tmp/asked")"; return 1; }
 		kill -INT "$started_pid" && await 60 gone "$started_pid" && await 60 not parked 1 || { echo "$path"; return 1; }
 	done
-	rm "$tmp/hang" && rollups "$source" "$mnt" --some 5 && unmount "$mnt"
+	rm "$tmp/hang" && agrees rollups "$source" "$mnt" --some 5 && unmount "$mnt"
 }
 
 # ---- memory ----
@@ -213,18 +184,17 @@ memory() { # of a long one, while it is read
 	unmount "$mnt"
 }
 
-events=2000 objects=200 some=25 few=6
+events=2000 objects=200 some=25 few=6 each=1
 case $SAN in
-asan) events=500 objects=60 some=6 few=2 ;;
-tsan) events=200 objects=30 some=3 few=1 ;;
+asan) events=500 objects=60 some=6 few=2 each=6 ;;
+tsan) events=200 objects=30 some=3 few=1 each=24 ;;
 esac
 
 make_trail source --objects 96 --events 3000 --days 4 --large-records >/dev/null || give_up "make-trail"
-"${CC:-cc}" -O1 -shared -fPIC -Wall -Wextra -Werror -o "$tmp/slow_read.so" tests/mount/slow_read.c -ldl ||
-	give_up "slow_read.c does not compile"
+make_slow_reads
 
 mount_trail "$source" "$mnt" || give_up "no mount"
-check "in many directories" rollups "$source" "$mnt" --some "$some" --nested "$((some * 2))" --seek
+check "in many directories" agrees rollups "$source" "$mnt" --some "$some" --nested "$((some * 2))" --seek
 check "never listed" not_listed
 check "-p" printed
 check "attributes" attributes
@@ -242,16 +212,12 @@ else
 fi
 
 make_trail all --all --objects "$objects" --events "$events" --accounts 2 >/dev/null || give_up "make-trail --all"
-check "everything that a trail can hold" equal "$tmp/all" "--some $some --nested $((some * 2)) --seek"
-check "--since and --until" equal "$tmp/all" "--some $few" --since 2025-06-18T09:30 --until 2025-06-18T17:59
+check "everything that a trail can hold" agrees_mounted rollups "$tmp/all" "--some $some --nested $((some * 2)) --seek"
+check "--since and --until" agrees_mounted rollups "$tmp/all" "--some $few" --since 2025-06-18T09:30 --until 2025-06-18T17:59
 
-odd=$("$PYTHON" tests/model/odd_trails.py --list)
-# shellcheck disable=SC2086
-[ -z "$SAN" ] || odd=$(awk -v each="$([ "$SAN" = tsan ] && echo 24 || echo 6)" 'NR % each == 0' <<<"$odd")
-# shellcheck disable=SC2086
-odd_trails $odd || give_up "odd_trails.py"
+some_odd_trails "$each"
 for name in $odd; do
-	check "odd: $name" equal "$tmp/odd/$name" "--some $few --nested $few"
+	check "odd: $name" agrees_mounted rollups "$tmp/odd/$name" "--some $few --nested $few"
 done
 
 if [ -n "$SAN" ]; then

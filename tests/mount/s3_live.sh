@@ -53,13 +53,7 @@ first_index() {
 follow() { # as people do, and as a program that reads at the end again and again
 	tail -n +1 -F "$live" >"$tmp/tail" 2>/dev/null &
 	readers=($!)
-	"$PYTHON" - "$live" "$tmp/read" <<'END' &
-import sys, time
-with open(sys.argv[1], 'rb', buffering=0) as file, open(sys.argv[2], 'wb', buffering=0) as out:
-    while True:
-        out.write(file.read(777))
-        time.sleep(0.003)
-END
+	read_on "$live" "$tmp/read" &
 	readers+=($!)
 	own "${readers[0]}"
 	own "${readers[1]}"

@@ -8,12 +8,8 @@
 source=$tmp/source mnt=$tmp/mnt
 slow=2025/06/18
 
-hanging() { # the read has begun
-	[ -s "$tmp/count" ]
-}
-
 slow_trail() { # slow_trail MOUNT-OPTION...: a mount whose daemon hangs in reads of the slow day
-	SLOW_PATH=$slow SLOW_WHILE=$tmp/hang SLOW_COUNT=$tmp/count LD_PRELOAD=$tmp/slow_read.so mount_trail "$source" "$mnt" "$@"
+	slowly mount_trail "$source" "$mnt" "$@"
 }
 
 # The other days are in the cache, so however few threads there are, only the slow day is missing.
@@ -40,10 +36,6 @@ unhang() {
 asks() { # asks COMMAND...: in the background; its pid is in $asker
 	start "$tmp/asked" "$@"
 	asker=$started_pid
-}
-
-parked() { # parked N: so many calls wait
-	[ "$(t cat "$mnt/.trailfs/metrics" | awk '$1 == "trailfs_parked_calls" { print $2 }')" -ge "$1" ]
 }
 
 waits() { # waits COMMAND...: asks, until it is seen to wait
@@ -168,13 +160,12 @@ answers_at_once_with_all() {
 
 print_times_out() { # -p: the same patience
 	touch "$tmp/hang"
-	says "timed out" t env SLOW_PATH=$slow SLOW_WHILE="$tmp/hang" LD_PRELOAD="$tmp/slow_read.so" "$TRAILFS" \
+	says "timed out" slowly t "$TRAILFS" \
 		--timeout 2 --cache-dir "$tmp/cache.none" -p "events/$slow" "$source" && same status "$status" 1
 }
 
 make_trail source --objects 96 --events 600 --days 4 >/dev/null || give_up "make-trail"
-"${CC:-cc}" -O1 -shared -fPIC -Wall -Wextra -Werror -o "$tmp/slow_read.so" tests/mount/slow_read.c -ldl ||
-	give_up "slow_read.c does not compile"
+make_slow_reads
 index_others || give_up "index_others"
 
 check "a day" answers_when_there 0 "events/$slow"
