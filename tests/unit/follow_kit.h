@@ -13,6 +13,22 @@
 #include "tests/fake_source.h"
 #include "tests/unit/folder.h"
 
+static struct fake source; /* of the test that runs */
+
+static inline int source_set_up(void **state)
+{
+	(void)state;
+	fake_begin(&source);
+	return 0;
+}
+
+static inline int source_tear_down(void **state)
+{
+	(void)state;
+	fake_end(&source);
+	return 0;
+}
+
 /* ---- a mount ---- */
 
 struct mount {

@@ -11,24 +11,23 @@
 
 #include "tests/unit/follow_kit.h"
 
+#define TEST(name) cmocka_unit_test_setup_teardown(name, source_set_up, source_tear_down)
+
 static void everything_is_read_once(void **state)
 {
-	static struct fake f;
 	struct mount m;
 
 	(void)state;
-	fake_begin(&f);
-	put_many(&f, 20);
-	mount_begin(&m, &f, NULL);
+	put_many(&source, 20);
+	mount_begin(&m, &source, NULL);
 	wait_complete(&m, 1);
 	check_all_there(&m);
-	for (int i = 0; i < f.n; i++)
-		assert_int_equal(f.object[i].fetched, strstr(f.object[i].key, ".json") != NULL);
+	for (int i = 0; i < source.n; i++)
+		assert_int_equal(source.object[i].fetched, strstr(source.object[i].key, ".json") != NULL);
 	refresh(&m);
-	assert_int_equal(fetches(&f), 60);
+	assert_int_equal(fetches(&source), 60);
 	check_all_there(&m);
 	mount_end(&m);
-	fake_end(&f);
 }
 
 static unsigned count_news(struct mount *m, bool arrived)
@@ -44,42 +43,37 @@ static unsigned count_news(struct mount *m, bool arrived)
 
 static void a_refresh_finds_what_is_new(void **state)
 {
-	static struct fake f;
 	struct mount m;
 
 	(void)state;
-	fake_begin(&f);
-	put_many(&f, 3);
-	mount_begin(&m, &f, NULL);
+	put_many(&source, 3);
+	mount_begin(&m, &source, NULL);
 	wait_complete(&m, 1);
 	assert_int_equal(count_news(&m, false), 0);
-	put(&f, LOGS "2025/06/01/new.json");
-	put(&f, LOGS "2025/06/02/a.json"); /* another version */
-	take_away(&f, "loose/1.json");
+	put(&source, LOGS "2025/06/01/new.json");
+	put(&source, LOGS "2025/06/02/a.json"); /* another version */
+	take_away(&source, "loose/1.json");
 	refresh(&m);
 	check_all_there(&m);
 	assert_int_equal(count_news(&m, false), 2);
-	assert_int_equal(fetches(&f), 11);
-	take_away(&f, LOGS "2025/06/01/new.json");
+	assert_int_equal(fetches(&source), 11);
+	take_away(&source, LOGS "2025/06/01/new.json");
 	refresh(&m);
 	check_all_there(&m);
-	put(&f, LOGS "2025/06/01/new.json");
+	put(&source, LOGS "2025/06/01/new.json");
 	refresh(&m);
 	check_all_there(&m);
 	mount_end(&m);
-	fake_end(&f);
 }
 
 static void what_could_not_be_fetched_is_tried_again(void **state)
 {
-	static struct fake f;
 	struct mount m;
 
 	(void)state;
-	fake_begin(&f);
-	put_many(&f, 5);
-	set_failing(&f, 4, -EIO);
-	mount_begin(&m, &f, NULL);
+	put_many(&source, 5);
+	set_failing(&source, 4, -EIO);
+	mount_begin(&m, &source, NULL);
 	wait_complete(&m, 1);
 	assert_int_equal(catalog_counts(m.catalog).failed, 4);
 	assert_int_equal(catalog_counts(m.catalog).problems, 4);
@@ -87,116 +81,104 @@ static void what_could_not_be_fetched_is_tried_again(void **state)
 	refresh(&m);
 	check_all_there(&m);
 	mount_end(&m);
-	fake_end(&f);
 }
 
 /* One object of a log folder, whose first n fetches give damaged bytes. */
-static void begin_damaged(struct mount *m, struct fake *f, unsigned n, bool alike, bool asks)
+static void begin_damaged(struct mount *m, unsigned n, bool alike, bool asks)
 {
-	fake_begin(f);
-	put(f, LOGS "2025/06/01/a.json");
-	f->damaged = n;
-	f->damaged_alike = alike;
-	f->asks = asks;
-	mount_begin(m, f, NULL);
+	fake_end(&source);
+	fake_begin(&source);
+	put(&source, LOGS "2025/06/01/a.json");
+	source.damaged = n;
+	source.damaged_alike = alike;
+	source.asks = asks;
+	mount_begin(m, &source, NULL);
 	wait_complete(m, 1);
 }
 
 static void what_came_damaged_is_fetched_again(void **state)
 {
-	static struct fake f;
 	struct mount m;
 
 	(void)state;
 	for (unsigned n = 1; n <= 2; n++) {
-		begin_damaged(&m, &f, n, false, true);
+		begin_damaged(&m, n, false, true);
 		check_all_there(&m);
-		assert_int_equal(fetches(&f), 1 + n);
-		assert_int_equal(f.doubts, n);
+		assert_int_equal(fetches(&source), 1 + n);
+		assert_int_equal(source.doubts, n);
 		mount_end(&m);
-		fake_end(&f);
 	}
 }
 
 /* As the same bytes twice: so it is. It is not asked for at each refresh. */
 static void what_is_damaged_is_a_fact(void **state)
 {
-	static struct fake f;
 	struct mount m;
 
 	(void)state;
 	for (int asks = 0; asks < 2; asks++) {
-		begin_damaged(&m, &f, UINT32_MAX, true, asks);
+		begin_damaged(&m, UINT32_MAX, true, asks);
 		for (int i = 0; i < 2; i++) {
 			assert_int_equal(catalog_counts(m.catalog).damaged, 1);
 			assert_int_equal(catalog_counts(m.catalog).ready, 1);
-			assert_int_equal(fetches(&f), 1 + asks);
+			assert_int_equal(fetches(&source), 1 + asks);
 			refresh(&m);
 		}
 		assert_false(catalog_unread(m.catalog, INT32_MIN, INT32_MAX));
 		mount_end(&m);
-		fake_end(&f);
 	}
 }
 
 /* As other bytes each time: nobody knows what it is, until it comes whole. */
 static void what_comes_as_other_damage_each_time_is_no_fact(void **state)
 {
-	static struct fake f;
 	struct mount m;
 
 	(void)state;
-	begin_damaged(&m, &f, 3, false, true);
-	assert_int_equal(fetches(&f), 3);
-	assert_int_equal(f.doubts, 3); /* nor is what came last kept */
+	begin_damaged(&m, 3, false, true);
+	assert_int_equal(fetches(&source), 3);
+	assert_int_equal(source.doubts, 3); /* nor is what came last kept */
 	assert_int_equal(catalog_counts(m.catalog).failed, 1);
 	assert_int_equal(catalog_unread(m.catalog, INT32_MIN, INT32_MAX), -EIO);
 	refresh(&m);
 	check_all_there(&m);
-	assert_int_equal(fetches(&f), 4);
+	assert_int_equal(fetches(&source), 4);
 	mount_end(&m);
-	fake_end(&f);
 }
 
 /* Each of them is in the index once. */
 static void many_come_damaged(void **state)
 {
-	static struct fake f;
 	struct mount m;
 
 	(void)state;
-	fake_begin(&f);
 	for (int i = 0; i < 200; i++) {
 		char key[96];
 
 		snprintf(key, sizeof(key), LOGS "2025/06/01/%d.json", i);
-		put(&f, key);
+		put(&source, key);
 	}
-	f.asks = true;
-	f.damaged = 1;
-	mount_begin(&m, &f, NULL);
+	source.asks = true;
+	source.damaged = 1;
+	mount_begin(&m, &source, NULL);
 	wait_complete(&m, 1);
 	check_all_there(&m);
-	assert_int_equal(fetches(&f), 400);
+	assert_int_equal(fetches(&source), 400);
 	mount_end(&m);
-	fake_end(&f);
 }
 
 static void what_is_denied_is_a_fact(void **state)
 {
-	static struct fake f;
 	struct mount m;
 
 	(void)state;
-	fake_begin(&f);
-	put(&f, "a.json");
-	set_failing(&f, 1, -EACCES);
-	mount_begin(&m, &f, NULL);
+	put(&source, "a.json");
+	set_failing(&source, 1, -EACCES);
+	mount_begin(&m, &source, NULL);
 	wait_complete(&m, 1);
 	assert_int_equal(catalog_counts(m.catalog).damaged, 1);
 	assert_int_equal(catalog_object_now(m.catalog, 0).error, -EACCES);
 	mount_end(&m);
-	fake_end(&f);
 }
 
 static bool list_has_failed(struct mount *m)
@@ -206,21 +188,18 @@ static bool list_has_failed(struct mount *m)
 
 static void a_listing_that_fails_says_why(void **state)
 {
-	static struct fake f;
 	struct mount m;
 
 	(void)state;
-	fake_begin(&f);
-	put_many(&f, 2);
-	set_list_error(&f, -ENETUNREACH);
-	mount_begin(&m, &f, NULL);
+	put_many(&source, 2);
+	set_list_error(&source, -ENETUNREACH);
+	mount_begin(&m, &source, NULL);
 	wait_until(&m, list_has_failed, "the listing has failed");
 	assert_true(catalog_pending(m.catalog, 0, 0));
-	set_list_error(&f, 0);
+	set_list_error(&source, 0);
 	refresh(&m);
 	check_all_there(&m);
 	mount_end(&m);
-	fake_end(&f);
 }
 
 static bool listed_often(struct mount *m)
@@ -235,15 +214,13 @@ static bool listed_often(struct mount *m)
 
 static void what_is_known_outlives_a_failed_listing(void **state)
 {
-	static struct fake f;
 	struct mount m;
 
 	(void)state;
-	fake_begin(&f);
-	put_many(&f, 2);
-	mount_begin(&m, &f, NULL);
+	put_many(&source, 2);
+	mount_begin(&m, &source, NULL);
 	wait_complete(&m, 1);
-	set_list_error(&f, -EIO);
+	set_list_error(&source, -EIO);
 	/* Where the second one has begun, the first one is dealt with. */
 	for (m.want = 2; m.want <= 3; m.want++) {
 		follow_refresh(m.follow);
@@ -251,11 +228,10 @@ static void what_is_known_outlives_a_failed_listing(void **state)
 	}
 	assert_int_equal(catalog_list_error(m.catalog), 0);
 	check_all_there(&m);
-	set_list_error(&f, 0);
+	set_list_error(&source, 0);
 	refresh(&m);
 	check_all_there(&m);
 	mount_end(&m);
-	fake_end(&f);
 }
 
 static bool somebody_fetches(struct mount *m)
@@ -270,37 +246,34 @@ static bool somebody_fetches(struct mount *m)
 
 static void stopping_ends_what_is_under_way(void **state)
 {
-	static struct fake f;
 	struct mount m;
 
 	(void)state;
-	fake_begin(&f);
-	put_many(&f, 10);
-	f.holds = true;
-	mount_begin(&m, &f, NULL);
+	put_many(&source, 10);
+	source.holds = true;
+	mount_begin(&m, &source, NULL);
 	wait_until(&m, somebody_fetches, "a fetch is under way");
 	assert_true(catalog_pending(m.catalog, INT32_MIN, INT32_MAX));
 	mount_end(&m);
 	/* And at once, before anything has begun. */
-	mount_begin(&m, &f, NULL);
+	mount_begin(&m, &source, NULL);
 	mount_end(&m);
-	fake_end(&f);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(everything_is_read_once),
-		cmocka_unit_test(a_refresh_finds_what_is_new),
-		cmocka_unit_test(what_could_not_be_fetched_is_tried_again),
-		cmocka_unit_test(what_came_damaged_is_fetched_again),
-		cmocka_unit_test(what_is_damaged_is_a_fact),
-		cmocka_unit_test(what_comes_as_other_damage_each_time_is_no_fact),
-		cmocka_unit_test(many_come_damaged),
-		cmocka_unit_test(what_is_denied_is_a_fact),
-		cmocka_unit_test(a_listing_that_fails_says_why),
-		cmocka_unit_test(what_is_known_outlives_a_failed_listing),
-		cmocka_unit_test(stopping_ends_what_is_under_way),
+		TEST(everything_is_read_once),
+		TEST(a_refresh_finds_what_is_new),
+		TEST(what_could_not_be_fetched_is_tried_again),
+		TEST(what_came_damaged_is_fetched_again),
+		TEST(what_is_damaged_is_a_fact),
+		TEST(what_comes_as_other_damage_each_time_is_no_fact),
+		TEST(many_come_damaged),
+		TEST(what_is_denied_is_a_fact),
+		TEST(a_listing_that_fails_says_why),
+		TEST(what_is_known_outlives_a_failed_listing),
+		TEST(stopping_ends_what_is_under_way),
 	};
 
 	log_set_level(LOG_LEVEL_ERROR);

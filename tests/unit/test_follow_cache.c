@@ -13,6 +13,22 @@
 
 #include "tests/unit/follow_kit.h"
 
+static struct folder cached; /* the cache's folder */
+
+static int set_up(void **state)
+{
+	folder_make(&cached);
+	return source_set_up(state);
+}
+
+static int tear_down(void **state)
+{
+	folder_remove(&cached);
+	return source_tear_down(state);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
 /* How many files the cache's folder holds. */
 static int count_file(void *arg, const char *name, const char *path)
 {
@@ -35,29 +51,23 @@ static int files_of(const struct folder *folder)
 
 static void the_next_mount_reads_nothing(void **state)
 {
-	static struct fake f;
-	struct folder folder;
 	struct mount m;
 
 	(void)state;
-	folder_make(&folder);
-	fake_begin(&f);
-	put_many(&f, 10);
+	put_many(&source, 10);
 	for (int round = 0; round < 3; round++) {
-		mount_begin(&m, &f, &folder);
+		mount_begin(&m, &source, &cached);
 		wait_complete(&m, 1);
 		check_all_there(&m);
 		mount_end(&m);
-		assert_int_equal(fetches(&f), 30);
+		assert_int_equal(fetches(&source), 30);
 	}
-	put(&f, "loose/new.json");
-	mount_begin(&m, &f, &folder);
+	put(&source, "loose/new.json");
+	mount_begin(&m, &source, &cached);
 	wait_complete(&m, 1);
 	check_all_there(&m);
 	mount_end(&m);
-	assert_int_equal(fetches(&f), 31);
-	fake_end(&f);
-	folder_remove(&folder);
+	assert_int_equal(fetches(&source), 31);
 }
 
 static bool is_merged(struct mount *m)
@@ -68,35 +78,29 @@ static bool is_merged(struct mount *m)
 /* Segments become few however many refreshes bring one object each, and none is lost in it. */
 static void segments_are_merged(void **state)
 {
-	static struct fake f;
-	struct folder folder;
 	struct mount m;
 
 	(void)state;
-	folder_make(&folder);
-	fake_begin(&f);
-	put_many(&f, 1);
-	mount_begin(&m, &f, &folder);
+	put_many(&source, 1);
+	mount_begin(&m, &source, &cached);
 	wait_complete(&m, 1);
 	for (int i = 0; i < 20; i++) {
 		char key[64];
 
 		snprintf(key, sizeof(key), "more/%d.json", i);
-		put(&f, key);
+		put(&source, key);
 		if (i % 5 == 4)
-			take_away(&f, "more/1.json");
+			take_away(&source, "more/1.json");
 		refresh(&m);
 		check_all_there(&m);
 	}
 	wait_until(&m, is_merged, "few segments");
 	mount_end(&m);
-	mount_begin(&m, &f, &folder);
+	mount_begin(&m, &source, &cached);
 	wait_complete(&m, 1);
 	check_all_there(&m);
 	mount_end(&m);
-	assert_int_equal(fetches(&f), 23);
-	fake_end(&f);
-	folder_remove(&folder);
+	assert_int_equal(fetches(&source), 23);
 }
 
 static int spoil(void *arg, const char *name, const char *path)
@@ -113,59 +117,47 @@ static int spoil(void *arg, const char *name, const char *path)
 
 static void a_spoilt_file_is_read_again(void **state)
 {
-	static struct fake f;
-	struct folder folder;
 	struct cache *c;
 	struct mount m;
 	unsigned before;
 	int files;
 
 	(void)state;
-	folder_make(&folder);
-	fake_begin(&f);
-	put_many(&f, 5);
-	mount_begin(&m, &f, &folder);
+	put_many(&source, 5);
+	mount_begin(&m, &source, &cached);
 	wait_complete(&m, 1);
 	mount_end(&m);
-	before = fetches(&f);
-	files = files_of(&folder);
+	before = fetches(&source);
+	files = files_of(&cached);
 	assert_true(files > 1);
-	assert_int_equal(cache_open(folder.path, "fake:", &c), 0);
+	assert_int_equal(cache_open(cached.path, "fake:", &c), 0);
 	cache_list(c, spoil, NULL);
 	cache_free(c);
-	mount_begin(&m, &f, &folder);
+	mount_begin(&m, &source, &cached);
 	wait_complete(&m, 1);
 	check_all_there(&m);
 	mount_end(&m);
-	assert_true(fetches(&f) > before && fetches(&f) < 2 * before);
-	fake_end(&f);
-	folder_remove(&folder);
+	assert_true(fetches(&source) > before && fetches(&source) < 2 * before);
 }
 
 /* The folder is removed under the mount: nothing can be written, and what was read is still there. */
 static void without_room_it_goes_on_in_memory(void **state)
 {
-	static struct fake f;
-	struct folder folder;
 	struct mount m;
 
 	(void)state;
-	folder_make(&folder);
-	fake_begin(&f);
-	put_many(&f, 3);
-	mount_begin(&m, &f, &folder);
+	put_many(&source, 3);
+	mount_begin(&m, &source, &cached);
 	wait_complete(&m, 1);
-	folder_remove(&folder);
-	put(&f, "more/1.json");
+	folder_remove(&cached);
+	put(&source, "more/1.json");
 	refresh(&m);
-	put(&f, "more/2.json");
-	take_away(&f, "loose/1.json");
+	put(&source, "more/2.json");
+	take_away(&source, "loose/1.json");
 	refresh(&m);
 	check_all_there(&m);
-	assert_int_equal(fetches(&f), 11);
+	assert_int_equal(fetches(&source), 11);
 	mount_end(&m);
-	fake_end(&f);
-	folder_remove(&folder);
 }
 
 static void set_file_size_limit(rlim_t limit)
@@ -181,72 +173,56 @@ static void set_file_size_limit(rlim_t limit)
  * segment that would be in memory alone. */
 static void a_full_disk_keeps_what_it_has(void **state)
 {
-	static struct fake f;
-	struct folder folder;
 	struct mount m;
 
 	(void)state;
-	folder_make(&folder);
-	fake_begin(&f);
-	put_many(&f, 3);
-	mount_begin(&m, &f, &folder);
+	put_many(&source, 3);
+	mount_begin(&m, &source, &cached);
 	wait_complete(&m, 1);
 	refresh(&m);
 	refresh(&m); /* the listing before has merged what there was */
 	signal(SIGXFSZ, SIG_IGN);
 	set_file_size_limit(0);
-	put(&f, "loose/new.json");
+	put(&source, "loose/new.json");
 	refresh(&m);
 	refresh(&m);
 	refresh(&m);
 	set_file_size_limit(RLIM_INFINITY);
 	check_all_there(&m);
 	mount_end(&m);
-	mount_begin(&m, &f, &folder);
+	mount_begin(&m, &source, &cached);
 	wait_complete(&m, 1);
 	check_all_there(&m);
 	mount_end(&m);
-	for (int i = 0; i < f.n; i++)
-		assert_true(f.object[i].fetched <= 1 || !strcmp(f.object[i].key, "loose/new.json"));
-	fake_end(&f);
-	folder_remove(&folder);
+	for (int i = 0; i < source.n; i++)
+		assert_true(source.object[i].fetched <= 1 || !strcmp(source.object[i].key, "loose/new.json"));
 }
 
 static void what_fails_leaves_no_files(void **state)
 {
-	static struct fake f;
-	struct folder folder;
 	struct mount m;
 
 	(void)state;
-	folder_make(&folder);
-	fake_begin(&f);
-	put_many(&f, 3);
-	set_failing(&f, 9, -EIO);
-	mount_begin(&m, &f, &folder);
+	put_many(&source, 3);
+	set_failing(&source, 9, -EIO);
+	mount_begin(&m, &source, &cached);
 	wait_complete(&m, 1);
-	assert_int_equal(files_of(&folder), 0);
+	assert_int_equal(files_of(&cached), 0);
 	refresh(&m);
 	check_all_there(&m);
 	mount_end(&m);
-	fake_end(&f);
-	folder_remove(&folder);
 }
 
 /* Two mounts of one source and one cache, while objects come, change and go: each is read once by one of
  * them, and what is in the source is in the cache in the end. */
 static void two_mounts_share_the_work(void **state)
 {
-	static struct fake f;
-	struct folder folder;
 	struct mount a, b, c;
 
 	(void)state;
-	folder_make(&folder);
-	fake_begin(&f);
-	put_many(&f, 12);
-	mount_begin(&a, &f, &folder);
-	mount_begin(&b, &f, &folder);
+	put_many(&source, 12);
+	mount_begin(&a, &source, &cached);
+	mount_begin(&b, &source, &cached);
 	wait_complete(&a, 1);
 	wait_complete(&b, 1);
 	check_all_there(&a);
@@ -257,11 +233,11 @@ static void two_mounts_share_the_work(void **state)
 
 		for (int i = 0; i < 3; i++) {
 			snprintf(key, sizeof(key), "round/%d.json", round * 2 + i);
-			put(&f, key);
+			put(&source, key);
 		}
 		snprintf(key, sizeof(key), "round/%d.json", round);
 		if (round % 3 == 2)
-			take_away(&f, key);
+			take_away(&source, key);
 		follow_refresh(b.follow); /* both at a time */
 		refresh(&a);
 		wait_complete(&b, listings + 1);
@@ -270,33 +246,31 @@ static void two_mounts_share_the_work(void **state)
 	}
 	mount_end(&a);
 	mount_end(&b);
-	for (int i = 0; i < f.n; i++)
-		if (f.object[i].fetched > f.object[i].version)
-			fail_msg("%s was read %u times", f.object[i].key, f.object[i].fetched);
-	assert_true(files_of(&folder) > 0);
+	for (int i = 0; i < source.n; i++)
+		if (source.object[i].fetched > source.object[i].version)
+			fail_msg("%s was read %u times", source.object[i].key, source.object[i].fetched);
+	assert_true(files_of(&cached) > 0);
 	{
-		unsigned before = fetches(&f);
+		unsigned before = fetches(&source);
 
-		mount_begin(&c, &f, &folder);
+		mount_begin(&c, &source, &cached);
 		wait_complete(&c, 1);
 		check_all_there(&c);
-		assert_int_equal(fetches(&f), before);
+		assert_int_equal(fetches(&source), before);
 		mount_end(&c);
 	}
-	fake_end(&f);
-	folder_remove(&folder);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_next_mount_reads_nothing),
-		cmocka_unit_test(segments_are_merged),
-		cmocka_unit_test(a_spoilt_file_is_read_again),
-		cmocka_unit_test(without_room_it_goes_on_in_memory),
-		cmocka_unit_test(a_full_disk_keeps_what_it_has),
-		cmocka_unit_test(what_fails_leaves_no_files),
-		cmocka_unit_test(two_mounts_share_the_work),
+		TEST(the_next_mount_reads_nothing),
+		TEST(segments_are_merged),
+		TEST(a_spoilt_file_is_read_again),
+		TEST(without_room_it_goes_on_in_memory),
+		TEST(a_full_disk_keeps_what_it_has),
+		TEST(what_fails_leaves_no_files),
+		TEST(two_mounts_share_the_work),
 	};
 
 	log_set_level(LOG_LEVEL_ERROR);
