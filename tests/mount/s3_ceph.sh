@@ -3,8 +3,7 @@
 # timeout: 900
 . "$(dirname "$0")/lib.sh"
 . tests/s3/lib.sh
-
-mnt=$tmp/mnt
+. tests/s3/real.sh
 
 assume() { # assume: prints key, secret and token of the role, from the second gateway
 	"$PYTHON" - "$S3_STS_URL" "$S3_ROLE" "$S3_KEY" "$S3_SECRET" <<'EOF'
@@ -35,10 +34,6 @@ since_now() {
 }
 log_from=1
 
-equal() { # equal DIRECTORY
-	wait_ready "$mnt" && compare "$1" "$mnt"
-}
-
 first_index_costs() { # a GET for each log, one more for each that is damaged, and a few listings
 	local gets lists objects damaged
 	wait_ready "$mnt" || return 1
@@ -54,24 +49,6 @@ warm() { # all of it once more
 	since_now
 	t grep -r no-event-holds-this "$mnt/events" "$mnt/AWSLogs" "$mnt/by-user"
 	same "requests" "$(seen_by_server "\"(GET|HEAD) /bucket")" 0
-}
-
-remount() { # no object is fetched twice
-	unmount "$mnt" || return 1
-	since_now
-	mount_trail s3://bucket "$mnt" && wait_ready "$mnt" || return 1
-	t grep -r no-event-holds-this "$mnt/events"
-	same "GETs of objects" "$(seen_by_server '"GET /bucket/[^?]')" 0 && compare --no-content "$tmp/source" "$mnt"
-}
-
-new_object() { # new_object HOW
-	local key DAY=
-	[ "$1" = Hup ] || DAY=$(today)
-	key=$(log_key "new-$1")
-	mkdir -p "$tmp/new/${key%/*}"
-	make_log "$tmp/new/$key" "New$1" && upload bucket "$tmp/new" >/dev/null || return 1
-	[ "$1" != Hup ] || hup "$mnt"
-	await "$PATIENCE" test -d "$mnt/by-event/New$1" && t grep -q "user-New$1" "$mnt"/by-event/New$1/*/*/*/* && t test -e "$mnt/${key%.gz}"
 }
 
 with_prefix() {

@@ -3,8 +3,7 @@
 # timeout: 600
 . "$(dirname "$0")/lib.sh"
 . tests/s3/lib.sh
-
-mnt=$tmp/mnt
+. tests/s3/real.sh
 
 # The server logs a request before it answers, so what trailfs has the answer of is there.
 seen_by_server() { # seen_by_server PATTERN: how many of the requests since since_now
@@ -13,10 +12,6 @@ seen_by_server() { # seen_by_server PATTERN: how many of the requests since sinc
 
 since_now() {
 	log_from=$(($(stat -c %s "$server/log/access.log") + 1))
-}
-
-equal() { # equal DIRECTORY
-	wait_ready "$mnt" && compare "$1" "$mnt"
 }
 
 first_index_costs() { # a GET for each log, and listings of many pages
@@ -42,24 +37,6 @@ pieces() { # of what is no log only what is read is fetched, when it is, and it 
 		t tail -c +"$at" "$mnt/notes.txt" | head -c 10 | cmp - <(tail -c +"$at" "$tmp/source/notes.txt" | head -c 10) || return 1
 	done
 	[ "$(seen_by_server '^"GET /bucket/notes.txt" 206 bytes=[0-9]+-[0-9]+$')" -gt 0 ] && same "whole" "$(seen_by_server '^"GET /bucket/notes.txt" 200 ')" 0
-}
-
-remount() { # no object is fetched twice
-	unmount "$mnt" || return 1
-	since_now
-	mount_trail s3://bucket "$mnt" && wait_ready "$mnt" || return 1
-	t grep -r no-event-holds-this "$mnt/events"
-	same "GETs of objects" "$(seen_by_server '^"GET /bucket/[^?]')" 0 && compare --no-content "$tmp/source" "$mnt"
-}
-
-new_object() { # new_object HOW
-	local key DAY=
-	[ "$1" = Hup ] || DAY=$(today)
-	key=$(log_key "new-$1")
-	mkdir -p "$tmp/new/${key%/*}"
-	make_log "$tmp/new/$key" "New$1" && upload bucket "$tmp/new" >/dev/null || return 1
-	[ "$1" != Hup ] || hup "$mnt"
-	await "$PATIENCE" test -d "$mnt/by-event/New$1" && t grep -q "user-New$1" "$mnt"/by-event/New$1/*/*/*/* && t test -e "$mnt/${key%.gz}"
 }
 
 in_region() { # in_region REGION: the second bucket, with an empty cache; "" for none that is told

@@ -11,24 +11,18 @@
 #
 # Host must be 127.0.0.1 or s3.localhost or BUCKET.s3.localhost: any other name is taken for a bucket.
 set -u
-
-say() {
-	echo "ceph.sh: $*" >&2
-}
+. "$(dirname "$0")/server.sh"
+made=ceph.conf # in DIR, when there is a cluster
 
 ours() { # ours PID: still a process of this cluster. A zombie has no command line.
 	tr '\0' ' ' 2>/dev/null <"/proc/$1/cmdline" | grep -qF "$dir/"
 }
 
 stop_all() {
-	local file pid
+	local file
 	for file in "$dir"/run/*.pid; do
 		[ -s "$file" ] || continue
-		pid=$(cat "$file")
-		if ours "$pid"; then
-			kill -KILL "$pid" # it keeps nothing that could be lost
-			while ours "$pid"; do sleep 0.05; done
-		fi
+		end "$(cat "$file")"
 	done
 }
 
@@ -225,19 +219,4 @@ start() {
 	echo "$dir/env"
 }
 
-stop() {
-	[ -e "$dir/ceph.conf" ] || { say "$dir holds no cluster"; exit 2; }
-	stop_all
-	rm -rf --one-file-system "$dir"
-}
-
-case "${1:-}:${2:-}" in
-start:?* | stop:?*)
-	dir=$(realpath -m "$2")
-	"$1"
-	;;
-*)
-	echo "usage: ceph.sh start|stop DIR" >&2
-	exit 2
-	;;
-esac
+main "$@"

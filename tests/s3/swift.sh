@@ -12,13 +12,11 @@
 # last line says why. Nothing outside of DIR is read or written, /etc/swift neither.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
+. "$here/server.sh"
+made=log/swift.out # in DIR, when there is a server
 python=/usr/bin/python3
 # Eventlet would bring a resolver of its own, and Python compile what is beside the tests.
 export EVENTLET_NO_GREENDNS=yes PYTHONDONTWRITEBYTECODE=1
-
-say() {
-	echo "swift.sh: $*" >&2
-}
 
 ours() { # ours PID: still a process of this server. A zombie has no command line.
 	tr '\0' ' ' 2>/dev/null <"/proc/$1/cmdline" | grep -qF " $dir "
@@ -27,8 +25,7 @@ ours() { # ours PID: still a process of this server. A zombie has no command lin
 stop_all() { # the servers end with the first process
 	local pid
 	for pid in ${first:-} $(cat "$dir/pids" 2>/dev/null); do
-		! ours "$pid" || kill -KILL "$pid" # it keeps nothing that could be lost
-		while ours "$pid"; do sleep 0.05; done
+		end "$pid"
 	done
 }
 
@@ -89,19 +86,4 @@ start() {
 	echo "$dir/env"
 }
 
-stop() {
-	[ -e "$dir/log/swift.out" ] || { say "$dir holds no server"; exit 2; }
-	stop_all
-	rm -rf --one-file-system "$dir"
-}
-
-case "${1:-}:${2:-}" in
-start:?* | stop:?*)
-	dir=$(realpath -m "$2")
-	"$1"
-	;;
-*)
-	echo "usage: swift.sh start|stop DIR" >&2
-	exit 2
-	;;
-esac
+main "$@"
