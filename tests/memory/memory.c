@@ -44,6 +44,7 @@ void memory_sweep(void (*play)(void *arg), void *arg)
 		run(play, arg, at, false);
 		run(play, arg, at, true);
 	}
+	fault.at = 0;
 }
 
 static bool refuses(void)
