@@ -9,7 +9,9 @@
 
 #include <cmocka.h>
 
+#include "fs/store/listings.h"
 #include "tests/unit/bucket_kit.h"
+#include "tests/unit/folder.h"
 
 #define A "AWSLogs/111122223333/CloudTrail/us-east-1/2025/06/"
 
@@ -262,6 +264,84 @@ static void test_few_days_of_many(void **state)
 	bucket_free(b);
 }
 
+/* ---- what is kept ---- */
+
+struct kept {
+	struct folder folder;
+	struct cache *cache;
+	struct listings *listings;
+};
+
+static void keep_in(struct kept *k, struct bucket *b)
+{
+	folder_make(&k->folder);
+	assert_int_equal(cache_open(folder_at(&k->folder, "cache"), "s3://trail-logs/", &k->cache), 0);
+	assert_int_equal(listings_open(k->cache, &k->listings), 0);
+	source_s3_keep(b->source, k->listings);
+}
+
+static void kept_free(struct kept *k)
+{
+	listings_free(k->listings);
+	cache_free(k->cache);
+	folder_remove(&k->folder);
+}
+
+/* What was listed by many tasks, each a part of a region, is kept as one listing. */
+static void test_split_is_kept(void **state)
+{
+	struct bucket *b = bucket_new();
+	const struct source_sink sink = {see, see_problem, b};
+	struct kept k;
+
+	(void)state;
+	put_many(b);
+	open_source(b, NULL);
+	keep_in(&k, b);
+	assert_int_equal(list(b, SOURCE_ALL_DAYS, NULL), 0);
+	expect_admitted(b, "", 0, NULL, SOURCE_ALL_DAYS);
+	assert_non_null(strstr(b->log, "us-east-1/2025/03/ -\n"));
+	/* Without asking the bucket; and with asking only what may be new. */
+	for (int round = 0; round < 2; round++) {
+		forget(b);
+		if (round == 0)
+			assert_int_equal(listings_all(k.listings, SOURCE_ALL_DAYS, NULL, &sink), 0);
+		else
+			assert_int_equal(list(b, SOURCE_ALL_DAYS, NULL), 0);
+		assert_int_equal(b->n_seen, b->n);
+		expect_admitted(b, "", 0, NULL, SOURCE_ALL_DAYS);
+		/* sweep and its end, AWSLogs, account, kind, region */
+		assert_true(atomic_load(&b->lists) <= 6);
+	}
+	bucket_free(b);
+	kept_free(&k);
+}
+
+/* One of the tasks may not list its part: nothing is kept of the region, as none of it is known to be all. */
+static void test_split_is_not_kept(void **state)
+{
+	struct bucket *b = bucket_new();
+	struct kept k;
+
+	(void)state;
+	put_many(b);
+	open_source(b, NULL);
+	keep_in(&k, b);
+	b->denied = "AWSLogs/111122223333/CloudTrail/us-east-1/2025/03/";
+	assert_int_equal(list(b, SOURCE_ALL_DAYS, NULL), 0);
+	assert_non_null(strstr(b->problems, "us-east-1/2025/03/ -13"));
+	assert_true(b->n_seen < b->n);
+	b->denied = NULL;
+	assert_int_equal(list(b, SOURCE_ALL_DAYS, NULL), 0);
+	expect_admitted(b, "", 0, NULL, SOURCE_ALL_DAYS);
+	assert_true(atomic_load(&b->lists) > 41);
+	assert_int_equal(list(b, SOURCE_ALL_DAYS, NULL), 0);
+	expect_admitted(b, "", 0, NULL, SOURCE_ALL_DAYS);
+	assert_true(atomic_load(&b->lists) <= 6);
+	bucket_free(b);
+	kept_free(&k);
+}
+
 /* One day: of the regions that the last full listing found. */
 static void test_one_day(void **state)
 {
@@ -387,6 +467,8 @@ int main(void)
 		cmocka_unit_test(test_accounts_and_regions),
 		cmocka_unit_test(test_split),
 		cmocka_unit_test(test_few_days_of_many),
+		cmocka_unit_test(test_split_is_kept),
+		cmocka_unit_test(test_split_is_not_kept),
 		cmocka_unit_test(test_one_day),
 		cmocka_unit_test(test_denied_part),
 		cmocka_unit_test(test_sink_stops),
