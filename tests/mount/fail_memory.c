@@ -80,6 +80,13 @@ static bool refuses(void *from)
 	return true;
 }
 
+/* Nothing fails any more: before what is not the program's own work (tests/coverage). */
+void fail_memory_end(void);
+void fail_memory_end(void)
+{
+	end = first = 0;
+}
+
 #define FROM __builtin_return_address(0)
 
 void *malloc(size_t n)
