@@ -97,6 +97,41 @@ static void test_again(void **state)
 	}
 }
 
+/* At a time, as proxies like to say it. */
+static void not_before(struct world *w, struct server_request *q, unsigned n)
+{
+	char date[64], extra[128];
+
+	http_date((int64_t)time(NULL) + w->clock, date);
+	snprintf(extra, sizeof(extra), "Retry-After: %s\r\n", date);
+	if (n == 0)
+		reply_error(q, 503, "SlowDown", extra);
+	else
+		server_reply(q, 200, "ETag: \"e\"\r\n", TEXT, SIZE);
+}
+
+static void test_not_before(void **state)
+{
+	static const struct {
+		int clock, asked;
+	} rows[] = {{-3600, 2}, {1, 2}, {3600, 1}}; /* later than the request may take: not at all */
+	const struct s3_options o = {.timeout = 10};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct world *w = world_new(not_before, &o);
+
+		w->clock = rows[i].clock;
+		char *data = get(w, "k", SIZE, NULL, 0, 0);
+		if (rows[i].asked == 2)
+			expect_text(data, TEXT);
+		else
+			assert_null(data);
+		assert_int_equal(atomic_load(&w->asked), rows[i].asked);
+		world_free(w);
+	}
+}
+
 static void never_well(struct world *w, struct server_request *q, unsigned n)
 {
 	(void)w;
@@ -213,6 +248,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_final_errors),
 		cmocka_unit_test(test_again),
+		cmocka_unit_test(test_not_before),
 		cmocka_unit_test(test_gives_up),
 		cmocka_unit_test(test_silence_ends),
 		cmocka_unit_test(test_cancel),
