@@ -76,7 +76,7 @@ WRAP(char *, strndup, (const char *s, size_t n), s, n)
 WRAP(struct libdeflate_compressor *, libdeflate_alloc_compressor, (int level), level)
 WRAP(struct libdeflate_decompressor *, libdeflate_alloc_decompressor, (void))
 
-int __wrap_asprintf(char **ret, const char *format, ...);
+int __wrap_asprintf(char **ret, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int __wrap_asprintf(char **ret, const char *format, ...)
 {
 	va_list args;
