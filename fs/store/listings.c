@@ -26,15 +26,6 @@ int listings_bound(const char *prefix, int32_t day, char *out, size_t cap)
 
 /* ---- asking ---- */
 
-/* What others have added; after an error only a part of it is known. */
-static int learn(struct listings *l)
-{
-	pthread_mutex_lock(&l->mutex);
-	int r = listings_sync(l);
-	pthread_mutex_unlock(&l->mutex);
-	return r;
-}
-
 /* The objects of a closed piece that holds `day`: *ret is new; a copy of what it says. -ENOENT: none. */
 static int load_closed(struct listings *l, const char *prefix, int32_t day, struct listings_piece *ret_piece,
 	struct listings_head *ret_head, char **ret)
@@ -76,8 +67,10 @@ int listings_find(struct listings *l, const char *prefix, int32_t first, int32_t
 	int32_t day = first;
 	int r;
 
-	r = learn(l);
-	/* Of what is known without it something newer may have been kept. */
+	pthread_mutex_lock(&l->mutex);
+	r = listings_sync(l);
+	pthread_mutex_unlock(&l->mutex);
+	/* After an error something newer may have been kept than what is known. */
 	while (r == 0 && day <= last) {
 		struct listings_piece p;
 		struct listings_head head;
@@ -135,11 +128,9 @@ static int load_next(struct listings *l, size_t *i, size_t *k, struct listings_p
 		*ret_piece = p;
 		*ret_head = p.record->head;
 		snprintf(prefix, SOURCE_KEY_MAX + 1, "%s", u->prefix);
+		/* One that is damaged is not forgotten: whoever asks again is to hear of it again. */
 		r = listings_load(l, p.record, ret);
-		if (r == -EBADMSG)
-			listings_forget(l, u, p.record);
-		else
-			(*k)++;
+		(*k)++;
 	}
 	pthread_mutex_unlock(&l->mutex);
 	return r;
@@ -154,10 +145,12 @@ int listings_all(
 	struct listings_piece p;
 	struct listings_head head;
 	size_t i = 0, k = 0;
-	bool any = false, damaged = false;
+	bool any = false, damaged;
 	int r;
 
-	r = learn(l);
+	pthread_mutex_lock(&l->mutex);
+	r = listings_sync_all(l, &damaged);
+	pthread_mutex_unlock(&l->mutex);
 	if (r < 0)
 		return r;
 	while ((r = load_next(l, &i, &k, &p, &head, prefix, &raw)) <= 0) {

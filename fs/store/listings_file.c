@@ -307,6 +307,22 @@ int listings_sync(struct listings *l)
 	return scan(l, (uint64_t)st.st_size);
 }
 
+/* Where the lock cannot be had, a record that another mount is about to write looks torn. */
+int listings_sync_all(struct listings *l, bool *ret_torn)
+{
+	int r = listings_sync(l);
+	struct stat st;
+
+	*ret_torn = false;
+	if (r < 0 || l->dir < 0)
+		return r;
+	lock_file(l->fd, F_RDLCK);
+	r = fstat(l->fd, &st) < 0 ? -errno : scan(l, (uint64_t)st.st_size);
+	lock_file(l->fd, F_UNLCK);
+	*ret_torn = r == 0 && (uint64_t)st.st_size > l->end;
+	return r;
+}
+
 /* ---- reading ---- */
 
 int listings_load(struct listings *l, const struct listings_record *r, char **ret)

@@ -109,6 +109,8 @@ struct listings_piece *listings_piece_of(const struct listings_unit *u, int32_t 
 
 /* Looks what others have added. */
 int listings_sync(struct listings *l);
+/* The same, and whether there is something behind it that cannot be read: damaged, or cut by a crash. */
+int listings_sync_all(struct listings *l, bool *ret_torn);
 
 /* Adds records (as listings_pack() makes them), all or (on the disk) none. */
 int listings_append(struct listings *l, const char *data, size_t len);

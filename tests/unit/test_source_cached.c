@@ -414,6 +414,13 @@ static int on_problem(void *arg, const char *key, int error, const char *reason)
 	return 0;
 }
 
+static int count_object(void *arg, const struct source_object *o)
+{
+	(void)o;
+	((struct seen *)arg)->n++;
+	return 0;
+}
+
 static unsigned list_all(struct fixture *f, int expect)
 {
 	struct seen seen = {0};
@@ -457,6 +464,41 @@ static void offline_asks_nothing(void **state)
 	assert_int_equal(fetches(f), 7);
 }
 
+/* Whatever byte of it is damaged: all that there is, or it is said that it is not all, each time. */
+static void damage_is_said_offline(void **state)
+{
+	struct fixture *f = *state;
+	struct listing *g;
+	char data[4096], path[300];
+	size_t len;
+	FILE *file;
+
+	assert_int_equal(list_all(f, 0), 10);
+	g = listing_begin(f->listings, LISTING_DAYS, REGION, LISTINGS_FIRST, LISTINGS_LAST, 1);
+	listing_add(listing_run(g), &(struct source_object){.key = REGION "2025/06/01/10.json.gz"});
+	listing_end(g, true);
+	snprintf(path, sizeof(path), "%s", cache_path(f->cache, "listings"));
+	file = fopen(path, "rb");
+	len = fread(data, 1, sizeof(data), file);
+	fclose(file);
+	assert_in_range(len, 1, sizeof(data) - 1);
+	for (size_t i = 0; i < len; i++) {
+		data[i] ^= 0x10;
+		file = fopen(path, "wb");
+		assert_int_equal(fwrite(data, 1, len, file), len);
+		fclose(file);
+		data[i] ^= 0x10;
+		open_all(f, true, LARGE);
+		for (int round = 0; round < 2; round++) {
+			struct seen seen = {0};
+			const struct source_sink sink = {count_object, on_problem, &seen};
+			int r = source_list(f->source, SOURCE_ALL_DAYS, NULL, &sink);
+
+			assert_true(r < 0 || seen.problems == 1 || seen.n == 11);
+		}
+	}
+}
+
 /* An object that is gone is not in a closed day for ever. */
 static void what_is_gone_is_listed_again(void **state)
 {
@@ -495,6 +537,7 @@ int main(void)
 		TEST(without_a_cache_it_is_as_the_other),
 		TEST(pieces_and_reload_pass_through),
 		TEST(offline_asks_nothing),
+		TEST(damage_is_said_offline),
 		TEST(what_is_gone_is_listed_again),
 	};
 
