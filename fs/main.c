@@ -34,6 +34,7 @@
 #include "fs/rollup.h"
 #include "fs/source_cached.h"
 #include "fs/store/follow.h"
+#include "fs/store/large.h"
 #include "fs/warden.h"
 #include "s3/s3.h"
 
@@ -43,6 +44,7 @@
 #define PROGRESS    (CLOCK_SECOND / 2)
 #define TEXT_MAX    1024
 #define HELD_SHARE  8 /* of the memory that there may be, for each kind of what is held inflated */
+#define LARGE_SHARE 4 /* for one large object */
 
 enum status {
 	STATUS_OK = 0,
@@ -245,6 +247,7 @@ static int open_kept(struct app *a)
 static int open_stack(struct app *a, char error[TEXT_MAX])
 {
 	a->filter = filter_of(a->config);
+	large_allow(memory_limit() / LARGE_SHARE);
 	int ret = open_source(a, error);
 	if (ret < 0)
 		return ret;

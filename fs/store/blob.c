@@ -74,20 +74,36 @@ static int append(void *arg, const void *p, size_t n)
 	return 0;
 }
 
+/* What was written to the file. */
+static int map(int fd, uint64_t size, struct blob **ret)
+{
+	void *data = mmap(NULL, (size_t)size, PROT_READ, MAP_SHARED, fd, 0);
+
+	if (data == MAP_FAILED)
+		return errno == ENOMEM ? -ENOMEM : -EIO;
+	*ret = make(data, (size_t)size, HELD_MAPPED);
+	return *ret ? 0 : -ENOMEM;
+}
+
+struct blob *blob_keep(char *data, size_t len, struct cache *spill)
+{
+	struct blob *b = NULL;
+	int fd = len > BLOB_HELD_MAX ? cache_spill(spill) : -1;
+
+	if (fd >= 0 && append(&fd, data, len) == 0 && map(fd, len, &b) == 0)
+		free(data);
+	if (fd >= 0)
+		close(fd);
+	return b ? b : blob_new(data, len);
+}
+
 /* In pieces, through a file. */
 static int gunzip_mapped(const void *src, size_t len, int fd, struct blob **ret, char *reason)
 {
 	uint64_t size;
 	int r = gunzip_pieces(src, len, BLOB_INFLATED_MAX, append, &fd, &size, reason);
-	void *data;
 
-	if (r < 0)
-		return r;
-	data = mmap(NULL, (size_t)size, PROT_READ, MAP_SHARED, fd, 0);
-	if (data == MAP_FAILED)
-		return errno == ENOMEM ? -ENOMEM : -EIO;
-	*ret = make(data, (size_t)size, HELD_MAPPED);
-	return *ret ? 0 : -ENOMEM;
+	return r < 0 ? r : map(fd, size, ret);
 }
 
 static int gunzip_spilled(const void *src, size_t len, struct cache *spill, struct blob **ret, char *reason)

@@ -21,6 +21,8 @@ struct blob;
 
 /* Takes data (malloc'ed, len bytes) over, also on failure. */
 struct blob *blob_new(char *data, size_t len);
+/* The same; moved to a file where it is larger than what is held in memory, if there is room for that. */
+struct blob *blob_keep(char *data, size_t len, struct cache *spill);
 
 /* Inflates one gzip member. src stays yours. -EBADMSG: damaged, reason says how (too large included);
  * -ENOSPC, -EIO: no room to spill; -ENOMEM. */

@@ -22,6 +22,7 @@
 #include "fs/clock.h"
 #include "fs/log.h"
 #include "fs/store/ingest.h"
+#include "fs/store/large.h"
 #include "fs/store/segment_build.h"
 
 #define READERS_MAX   8
@@ -278,6 +279,26 @@ static int add_arrivals(struct follow *f, struct ingest *in, struct arrivals *a,
 	return err;
 }
 
+/* Fetches what is in reading, and adds what came. What is large is alone in its batch. */
+static int read_some(struct follow *f, struct ingest *in, struct arrivals *a, struct reading *reading,
+	size_t *n, struct segment_build *b, size_t *added)
+{
+	const struct object *o = reading[0].object;
+	uint64_t size = o->at.size > SOURCE_FETCH_MAX ? 0 : o->at.size; /* it will not be fetched */
+	int err = large_begin(size);
+
+	if (err) {
+		catalog_fail(f->catalog, o, err, LARGE_WHY, clock_now());
+		log_warning("%s: %s", o->at.key, LARGE_WHY);
+		*n = 0;
+		return 0;
+	}
+	fetch(f, a, reading, *n);
+	err = add_arrivals(f, in, a, reading, n, b, added);
+	large_end(size);
+	return err;
+}
+
 static bool stopping(struct follow *f)
 {
 	return __atomic_load_n(&f->stopping, __ATOMIC_RELAXED);
@@ -307,10 +328,8 @@ static struct segment *read_batch(
 	uint32_t at = 0;
 	int err = b ? 0 : -ENOMEM;
 
-	while (!err && !stopping(f) && (n > 0 || (n = next_waiting(f, batch, &at, reading)) > 0)) {
-		fetch(f, a, reading, n);
-		err = add_arrivals(f, in, a, reading, &n, b, &added);
-	}
+	while (!err && !stopping(f) && (n > 0 || (n = next_waiting(f, batch, &at, reading)) > 0))
+		err = read_some(f, in, a, reading, &n, b, &added);
 	if (added && !stopping(f) && err != -ENOMEM) { /* without memory b may hold half a log */
 		int kept = keep(f, b, &seg, name);
 

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fs/store/large.h"
 #include "render/event.h"
 #include "render/key.h"
 #include "render/scan.h"
@@ -191,8 +192,7 @@ static int add_decoded(struct pass *x, const char *text, size_t len)
 	return reject(x, true, x->in->problem);
 }
 
-/* What lookup-events printed: its records are texts in strings. */
-static int add_events(struct pass *x, const char *text, size_t len)
+static int decode_and_add(struct pass *x, const char *text, size_t len)
 {
 	char reason[SCAN_REASON_MAX] = "", *decoded;
 	size_t decoded_len;
@@ -206,6 +206,21 @@ static int add_events(struct pass *x, const char *text, size_t len)
 		return r;
 	r = add_decoded(x, decoded, decoded_len);
 	free(decoded);
+	return r;
+}
+
+/* What lookup-events printed: its records are texts in strings, which are decoded in memory. */
+static int add_events(struct pass *x, const char *text, size_t len)
+{
+	int r = large_begin(len);
+
+	if (r < 0) {
+		snprintf(x->in->problem, sizeof(x->in->problem), LARGE_WHY);
+		segment_build_undo(x->b);
+		return r;
+	}
+	r = decode_and_add(x, text, len);
+	large_end(len);
 	return r;
 }
 
@@ -311,24 +326,32 @@ int ingest_add(struct ingest *in, const struct source_object *o, bool layout_onl
 	return error == 0 && x.o.flags & SEGMENT_DAMAGED ? INGEST_DAMAGED : error;
 }
 
-int ingest_text(struct blob *whole, bool decoded, struct blob **ret)
+static int decode(const struct blob *whole, struct cache *spill, struct blob **ret)
 {
 	char reason[SCAN_REASON_MAX], *text;
-	struct scanner *s;
+	struct scanner *s = scanner_new();
 	size_t len;
+	int r = s ? scan_decode(s, blob_data(whole), blob_len(whole), &text, &len, reason) : -ENOMEM;
+
+	scanner_free(s);
+	if (r < 0)
+		return r;
+	*ret = blob_keep(text, len, spill);
+	return *ret ? 0 : -ENOMEM;
+}
+
+int ingest_text(struct blob *whole, bool decoded, struct cache *spill, struct blob **ret)
+{
 	int r;
 
 	if (!decoded) {
 		*ret = blob_ref(whole);
 		return 0;
 	}
-	s = scanner_new();
-	if (!s)
-		return -ENOMEM;
-	r = scan_decode(s, blob_data(whole), blob_len(whole), &text, &len, reason);
-	scanner_free(s);
+	r = large_begin(blob_len(whole));
 	if (r < 0)
 		return r;
-	*ret = blob_new(text, len);
-	return *ret ? 0 : -ENOMEM;
+	r = decode(whole, spill, ret);
+	large_end(blob_len(whole));
+	return r;
 }

@@ -31,14 +31,14 @@ bool ingest_wants(const char *key, bool layout_only);
  * object is to be tried again.
  * *ret_problem (set in every case): what is to be said in ERRORS and the log, "" when all is well (borrowed
  * until the next call). 0; INGEST_DAMAGED: added, but its contents are damaged (segment_build_undo() takes it
- * back, where other bytes may be had); error; or -ENOSPC, -EIO when this machine, not the object, was at
- * fault: b then holds what it held before. -ENOMEM: b may be spent (segment_build.h).
+ * back, where other bytes may be had); error; or -ENOSPC, -EIO, -EFBIG (LARGE_WHY) when this machine, not
+ * the object, was at fault: b then holds what it held before. -ENOMEM: b may be spent (segment_build.h).
  */
 int ingest_add(struct ingest *in, const struct source_object *o, bool layout_only, int error,
 	const char *reason, const char *data, size_t len, struct segment_build *b, const char **ret_problem);
 
 /* The text that a log's rows point into: the blob itself, or for SEGMENT_DECODED the decoded text (a new
  * blob). */
-int ingest_text(struct blob *whole, bool decoded, struct blob **ret);
+int ingest_text(struct blob *whole, bool decoded, struct cache *spill, struct blob **ret);
 
 #endif

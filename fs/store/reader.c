@@ -23,6 +23,7 @@
 #include "fs/clock.h"
 #include "fs/log.h"
 #include "fs/store/ingest.h"
+#include "fs/store/large.h"
 
 #define THREADS       4
 #define BUCKETS       4096
@@ -247,7 +248,7 @@ static int take_whole(struct reader *r, struct entry *e, struct blob **ret, char
 		return e->raw_error;
 	}
 	if (!(e->form & 1)) {
-		*ret = blob_new(raw, e->raw_len);
+		*ret = blob_keep(raw, e->raw_len, r->spill);
 		return *ret ? 0 : -ENOMEM;
 	}
 	error = blob_gunzip(raw, e->raw_len, r->spill, ret, reason);
@@ -287,8 +288,28 @@ static int take(struct reader *r, struct entry *e, struct blob **ret, char reaso
 		*ret = whole;
 		return 0;
 	}
-	error = ingest_text(whole, true, ret);
+	error = ingest_text(whole, true, r->spill, ret);
 	blob_unref(whole);
+	return error;
+}
+
+static bool is_large(const struct entry *e)
+{
+	return e->o.size > LARGE_MIN;
+}
+
+/* Fetches and takes one object, a large one when no other is being read. */
+static int take_alone(struct reader *r, struct entry *e, struct blob **ret, char reason[BLOB_REASON_MAX])
+{
+	int error = large_begin(e->o.size);
+
+	if (error) {
+		snprintf(reason, BLOB_REASON_MAX, LARGE_WHY);
+		return error;
+	}
+	start(r, e);
+	error = take(r, e, ret, reason);
+	large_end(e->o.size);
 	return error;
 }
 
@@ -326,8 +347,7 @@ static int load(struct reader *r, struct entry *e, struct blob **ret)
 
 	e->raw_len = 0;
 	if (e->form & FORM_WHOLE) {
-		start(r, e);
-		error = take(r, e, ret, reason);
+		error = take_alone(r, e, ret, reason);
 	} else {
 		error = load_piece(r, e, ret);
 	}
@@ -456,7 +476,7 @@ int reader_get_piece(struct reader *r, uint32_t number, const struct source_obje
 struct batch {
 	size_t n;
 	struct entry **mine;  /* by place among the wants: to be loaded here; else NULL */
-	struct entry **asked; /* those of mine that the source was asked for, in its order */
+	struct entry **asked; /* those of mine that the source was asked for together, in its order */
 	struct source_object *o;
 };
 
@@ -521,7 +541,7 @@ static int load_mine(struct reader *r, struct batch *b, size_t n, struct blob **
 
 		if (!e)
 			continue;
-		error = take(r, e, &ret[i], reason);
+		error = (is_large(e) ? take_alone : take)(r, e, &ret[i], reason);
 		say_failed(e, error, reason);
 		first = first ? first : error;
 		pthread_mutex_lock(&r->mutex);
@@ -554,6 +574,7 @@ static int await_others(struct reader *r, const struct reader_want *want, size_t
 			continue;
 		o = mine->o;
 		b.o = &o;
+		b.n = !is_large(mine);
 		error = load_mine(r, &b, 1, &ret[i]);
 	}
 	return error;
@@ -571,13 +592,13 @@ int reader_load(struct reader *r, const struct reader_want *want, size_t n, stru
 	for (size_t i = 0; i < n && !error; i++) {
 		error = want_one(r, &want[i], &ret[i], &b.mine[i]);
 		error = error == -EAGAIN ? 0 : error;
-		if (!b.mine[i])
+		if (!b.mine[i] || is_large(b.mine[i]))
 			continue;
 		b.asked[b.n] = b.mine[i];
 		b.o[b.n++] = b.mine[i]->o;
 	}
 	pthread_mutex_unlock(&r->mutex);
-	if (b.n) {
+	if (b.mine) {
 		failed = load_mine(r, &b, n, ret);
 		error = error ? error : failed;
 	}

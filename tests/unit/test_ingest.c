@@ -346,13 +346,13 @@ static void decoded_rows_point_into_the_decoded_text(void **state)
 	uint32_t row = segment_row_of(got.segment, 1, 1);
 
 	(void)state;
-	assert_int_equal(ingest_text(whole, true, &decoded), 0);
+	assert_int_equal(ingest_text(whole, true, NULL, &decoded), 0);
 	assert_int_equal(segment_row_length(got.segment, row), strlen("{\"eventID\":\"f\"}"));
 	assert_memory_equal(blob_data(decoded) + segment_row_offset(got.segment, row), "{\"eventID\":\"f\"}",
 		segment_row_length(got.segment, row));
-	assert_int_equal(ingest_text(whole, false, &same), 0);
+	assert_int_equal(ingest_text(whole, false, NULL, &same), 0);
 	assert_ptr_equal(same, whole);
-	assert_int_equal(ingest_text(decoded, true, &same), -EBADMSG);
+	assert_int_equal(ingest_text(decoded, true, NULL, &same), -EBADMSG);
 	blob_unref(whole);
 	blob_unref(whole);
 	blob_unref(decoded);
