@@ -1,5 +1,5 @@
 #!/bin/bash
-# What is damaged is named in ERRORS and in the log, reading it fails, and all else is served; also a gzip bomb.
+# What is damaged is named in ERRORS and in the log, reading it fails, and all else is served; also bombs of gzip and of JSON.
 # also: asan
 # timeout: 600
 . "$(dirname "$0")/lib.sh"
@@ -21,14 +21,14 @@ def flip(data, at):
     data[at] ^= 0x5a
     return bytes(data)
 
-# A member of n MB of zeros from one block of them, over and over: quickly made, whatever n is.
-def bomb(n):
+# A member of n times a MB from one block of it, over and over: quickly made, whatever n is.
+def bomb(n, once=zeros):
     crc = 0
     for _ in range(n):
-        crc = zlib.crc32(zeros, crc)
+        crc = zlib.crc32(once, crc)
     deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
-    head = deflate.compress(zeros) + deflate.flush(zlib.Z_FULL_FLUSH)
-    block = deflate.compress(zeros) + deflate.flush(zlib.Z_FULL_FLUSH)
+    head = deflate.compress(once) + deflate.flush(zlib.Z_FULL_FLUSH)
+    block = deflate.compress(once) + deflate.flush(zlib.Z_FULL_FLUSH)
     end = deflate.flush()
     return b'\x1f\x8b\x08\0\0\0\0\0\0\x03' + head + block * (n - 1) + end + struct.pack('<II', crc, n << 20)
 
@@ -38,6 +38,12 @@ made = {
     'cut': gzip.compress(text[:-2]), 'norecords': gzip.compress(b'{"message":"no"}'),
     'xml': gzip.compress(b'<Error><Code>AccessDenied</Code></Error>'), 'void': gzip.compress(b''),
     'binary': gzip.compress(bytes(range(256))), 'bomb': bomb(300), 'over': bomb(2100),
+    # Bombs of JSON: lists in lists, objects in objects, a string and a number without end, too many records, records in
+    # strings in strings.
+    'deep': bomb(100, b'[' * (1 << 20)), 'deep-objects': bomb(50, b'{"a":  ' * (1 << 17)),
+    'string': gzip.compress(b'{"Records":["' + b'x' * (100 << 20), 1), 'number': bomb(100, b'7' * (1 << 20)),
+    'commas': bomb(16, b'[' + b'{},' * 349525), 'many': gzip.compress(b'{"Records":[' + b'{},' * (4 << 20) + b'{}]}', 1),
+    'events': gzip.compress(json.dumps({'Events': [{'CloudTrailEvent': '[' * (20 << 20)}]}).encode(), 1),
 }
 for name, data in made.items():
     with open(sys.argv[1] + name + '.json.gz', 'wb') as file:
@@ -66,7 +72,7 @@ no_events_of_them() {
 
 as_without_them() { # the rest is as in a trail that never had them
 	rm -f "$tmp/clean/$folder/$prefix"*
-	mount_trail "$tmp/clean" "$tmp/mnt.clean" || return 1
+	mount_trail "$tmp/clean" "$tmp/mnt.clean" && wait_ready "$tmp/mnt.clean" || return 1
 	(cd "$tmp/mnt.clean" && t find events by-* -printf '%p %s %i %T@ %n\n' | sort) >"$tmp/tree.clean" || return 1
 	(cd "$mnt" && t find events by-* -printf '%p %s %i %T@ %n\n' | sort) >"$tmp/tree" || return 1
 	[ -s "$tmp/tree" ] && diff "$tmp/tree.clean" "$tmp/tree" | head -5
@@ -93,6 +99,22 @@ large_but_good() { # 200 MB in 1,000 times less, one good record: served whole, 
 		$((1000000 - $(jq . <<<"$start$end" | head -c -4 | wc -c))) &&
 		same "its end" "$(t tail -c 1000000 "$file" | tr -cd z | wc -c)" 999996 &&
 		same "the log's z" "$(t tr -cd z <"$mnt/$folder/${prefix}large.json" | wc -c)" "$n"
+}
+
+many_keys() { # a record of a million names, and one that has the same name a million times: served, the last one counts
+	"$PYTHON" - "$source/$folder/${prefix}keys.json.gz" "$tmp/keys.json" <<'END' || return 1
+import gzip, json, sys
+start = '{"eventTime":"2025-06-19T09:00:00Z","eventName":"Keys","eventID":"k-%d"'
+different = start % 1 + ''.join(',"k%d":%d' % (n, n) for n in range(1000000)) + '}'
+same = start % 2 + ''.join(',"userAgent":"a%d"' % n for n in range(1000000)) + '}'
+with open(sys.argv[1], 'wb') as file:
+    file.write(gzip.compress(('{"Records":[%s,%s]}' % (different, same)).encode(), 1))
+with open(sys.argv[2], 'w') as file:
+    file.write(json.dumps(json.loads(different), indent=2) + '\n')
+END
+	hup "$mnt" && await "$PATIENCE" test -e "$mnt/by-event/Keys" || return 1
+	t cmp "$mnt/by-id/k-1.json" "$tmp/keys.json" && same "lines" "$(t wc -l <"$mnt/by-id/k-2.json")" 1000005 &&
+		t ls "$mnt/by-agent/a999999/2025/06/19" >/dev/null && not t test -e "$mnt/by-agent/a0" && rm "$source/$folder/${prefix}keys.json.gz"
 }
 
 vanished() { # deleted since it was listed: an error and no hang, and gone with the next listing
@@ -126,9 +148,10 @@ done
 check "and nothing else is" same "lines of ERRORS" "$(t cat "$mnt/ERRORS" | wc -l)" "$(wc -w <<<"$kinds")"
 check "none of their events is shown" no_events_of_them
 check "everything else is served" as_without_them
-[ -n "$SAN" ] || check "memory after gzip bombs" small_enough 400
+[ -n "$SAN" ] || check "memory after bombs" small_enough 800
 check "200 MB of one record" large_but_good
 [ -n "$SAN" ] || check "memory after that" small_enough 900
+check "a million names" many_keys
 check "vanished" vanished
 check "replaced by other things" became_folder
 check "it ends" unmount "$mnt"
