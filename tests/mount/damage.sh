@@ -92,7 +92,7 @@ large_but_good() { # 200 MB in 1,000 times less, one good record: served whole, 
 	local start='{"eventTime":"2025-06-19T09:00:00Z","eventName":"Large","requestParameters":"'
 	{ printf '%s' "$before$start" && head -c "$n" /dev/zero | tr '\0' z && printf '%s' "$end$after"; } |
 		gzip >"$source/$folder/${prefix}large.json.gz" || return 1
-	hup "$mnt" && await "$PATIENCE" test -e "$mnt/by-event/Large" || return 1
+	hup "$mnt" && await_from "$mnt" test -e "$mnt/by-event/Large" || return 1
 	file=$(t find "$mnt/by-event/Large" -type f) &&
 		same "its size" "$(t stat -c %s "$file")" "$((n + $(jq . <<<"$start$end" | wc -c)))" || return 1
 	same "its beginning" "$(t head -c 1000000 "$file" | tr -cd z | wc -c)" \
@@ -112,7 +112,7 @@ with open(sys.argv[1], 'wb') as file:
 with open(sys.argv[2], 'w') as file:
     file.write(json.dumps(json.loads(different), indent=2) + '\n')
 END
-	hup "$mnt" && await "$PATIENCE" test -e "$mnt/by-event/Keys" || return 1
+	hup "$mnt" && await_from "$mnt" test -e "$mnt/by-event/Keys" || return 1
 	t cmp "$mnt/by-id/k-1.json" "$tmp/keys.json" && same "lines" "$(t wc -l <"$mnt/by-id/k-2.json")" 1000005 &&
 		t ls "$mnt/by-agent/a999999/2025/06/19" >/dev/null && not t test -e "$mnt/by-agent/a0" && rm "$source/$folder/${prefix}keys.json.gz"
 }
@@ -123,15 +123,15 @@ vanished() { # deleted since it was listed: an error and no hang, and gone with 
 	rm "$source/$key"
 	# What was indexed stays right or fails; it is never something else.
 	says "" t cat "$mnt/${key%.gz}"
-	hup "$mnt" && await "$PATIENCE" not test -e "$mnt/${key%.gz}"
+	hup "$mnt" && await_from "$mnt" not test -e "$mnt/${key%.gz}"
 }
 
 became_folder() { # a file replaced by a folder, a fifo, a link to nothing
 	local key
 	key=$(cd "$source" && find AWSLogs -path '*2025/06/18*' -name '*.json.gz' | sort | head -1)
-	rm "$source/$key" && mkfifo "$source/$key" && hup "$mnt" && await "$PATIENCE" not test -e "$mnt/${key%.gz}" || return 1
-	rm "$source/$key" && ln -s nowhere "$source/$key" && hup "$mnt" && await "$PATIENCE" grep -q "$key" "$mnt/ERRORS" || return 1
-	rm "$source/$key" && hup "$mnt" && await "$PATIENCE" not grep -q "$key" "$mnt/ERRORS"
+	rm "$source/$key" && mkfifo "$source/$key" && hup "$mnt" && await_from "$mnt" not test -e "$mnt/${key%.gz}" || return 1
+	rm "$source/$key" && ln -s nowhere "$source/$key" && hup "$mnt" && await_from "$mnt" grep -q "$key" "$mnt/ERRORS" || return 1
+	rm "$source/$key" && hup "$mnt" && await_from "$mnt" not grep -q "$key" "$mnt/ERRORS"
 }
 
 make_trail source --objects 60 --events 400 --regions 2 --two-trails >/dev/null || give_up "make-trail"

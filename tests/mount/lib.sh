@@ -196,12 +196,26 @@ status_of() { # status_of MNT FILTER: of .trailfs/status
 	t cat "$1/.trailfs/status" | jq -r "$2"
 }
 
+dead() { # dead MNT: its daemon has ended, so that nothing comes any more
+	[ -n "${pid_of[$1]:-}" ] && gone "${pid_of[$1]}" && not mounted_live "$1"
+}
+
+await_from() { # await_from MNT COMMAND...: until the command succeeds, or its daemon has ended
+	local mnt=$1 end=$((SECONDS + PATIENCE))
+	shift
+	until "$@"; do
+		not dead "$mnt" || { echo "the daemon of $mnt has ended"; return 1; }
+		[ $SECONDS -lt $end ] || return 1
+		sleep 0.05
+	done
+}
+
 complete() { # complete MNT
 	[ "$(status_of "$1" .complete)" = true ]
 }
 
 wait_ready() { # wait_ready MNT: until nothing is left to index
-	await "$PATIENCE" complete "$1" || { echo "never complete: $(t cat "$1/.trailfs/status")"; return 1; }
+	await_from "$1" complete "$1" || { echo "never complete: $(t cat "$1/.trailfs/status")"; return 1; }
 }
 
 # What the sanitizers found is on the daemon's standard error.
@@ -220,6 +234,7 @@ ended() { # ended MNT: its process ends, and well
 }
 
 unmount() { # unmount MNT
+	mounted "$1" || { echo "nothing is mounted on $1"; return 1; }
 	await 60 fusermount3 -u "$1" 2>/dev/null || { echo "fusermount3 -u $1: $(fusermount3 -u "$1" 2>&1)"; return 1; }
 	ended "$1"
 }

@@ -82,7 +82,7 @@ refresh() {
 	local before
 	before=$(listings)
 	hup "$mnt"
-	await "$PATIENCE" refreshed "$before" || { echo "no refresh"; return 1; }
+	await_from "$mnt" refreshed "$before" || { echo "no refresh"; return 1; }
 }
 
 equals() { # equals FILE
@@ -95,7 +95,7 @@ same_bytes() { # live.jsonl is what is wanted, and has the size that it says
 
 # Until all is there; a moment later nothing more may be: another refresh would bring what comes twice.
 came() {
-	await "$PATIENCE" caught_up || { t cat "$live" | diff - "$tmp/wanted" | head -5; return 1; }
+	await_from "$mnt" caught_up || { t cat "$live" | diff - "$tmp/wanted" | head -5; return 1; }
 }
 
 caught_up() {
@@ -189,9 +189,9 @@ everything_shown() { # every event in events/ is an old one, or told once
 }
 
 tail_has_it() {
-	await "$PATIENCE" equals "$tmp/tail" || { diff "$tmp/tail" "$tmp/wanted" | head -5; cat "$tmp/tail.err"; return 1; }
+	await_from "$mnt" equals "$tmp/tail" || { diff "$tmp/tail" "$tmp/wanted" | head -5; cat "$tmp/tail.err"; return 1; }
 	jq -r .eventName "$tmp/wanted" >"$tmp/to_act"
-	await "$PATIENCE" cmp -s "$tmp/acted" "$tmp/to_act" || { diff "$tmp/acted" "$tmp/to_act" | head -5; return 1; }
+	await_from "$mnt" cmp -s "$tmp/acted" "$tmp/to_act" || { diff "$tmp/acted" "$tmp/to_act" | head -5; return 1; }
 	same "what tail says" "$(cat "$tmp/tail.err")" ""
 }
 
@@ -218,8 +218,8 @@ by_itself() { # --refresh 1, while it is read all the time; nobody asks for a re
 	for i in $(seq 8); do
 		change "put r$i 2025-06-24 R$i-1 R$i-2" "put s$i 2025-06-24 R$i-2 S$i" && came || return 1
 	done
-	await "$PATIENCE" equals "$tmp/tail2" || { echo "tail -F differs"; diff "$tmp/tail2" "$tmp/wanted" | head -3; return 1; }
-	await "$PATIENCE" equals "$tmp/polled" || { echo "a reader that goes on differs"; cmp "$tmp/polled" "$tmp/wanted"; return 1; }
+	await_from "$mnt" equals "$tmp/tail2" || { echo "tail -F differs"; diff "$tmp/tail2" "$tmp/wanted" | head -3; return 1; }
+	await_from "$mnt" equals "$tmp/polled" || { echo "a reader that goes on differs"; cmp "$tmp/polled" "$tmp/wanted"; return 1; }
 	same_bytes || return 1
 	kill "$tail" "$polls" && wait "$tail" "$polls" 2>/dev/null
 	return 0

@@ -30,9 +30,9 @@ replaced_meanwhile() { # between the first part and the rest: the old or the new
 	rm -rf "$cache"
 	discard "$mnt"
 	start_trail s3://trail "$mnt" --timeout 20
-	await "$PATIENCE" rested && put_object trail "$odd" "$tmp/other" && wait_ready "$mnt" || return 1
+	await_from "$mnt" rested && put_object trail "$odd" "$tmp/other" && wait_ready "$mnt" || return 1
 	not t test -e "$mnt/by-event/Before" && { t test -e "$mnt/by-event/Replaced" || t grep -q "$odd" "$mnt/ERRORS"; } || { t ls "$mnt/by-event"; return 1; }
-	hup "$mnt" && await "$PATIENCE" test -d "$mnt/by-event/Replaced" && not t test -e "$mnt/ERRORS"
+	hup "$mnt" && await_from "$mnt" test -d "$mnt/by-event/Replaced" && not t test -e "$mnt/ERRORS"
 	local status=$?
 	delete_object trail "$odd"
 	return $status
@@ -49,9 +49,9 @@ changed_later() { # an object that was indexed is another one: the bytes that ar
 	make_log "$tmp/other" After After After
 	put_object trail "$odd" "$tmp/other" || return 1
 	t grep -q user-Before "$mnt/${odd%.gz}" && not t grep -q user-After "$mnt/${odd%.gz}" || return 1
-	hup "$mnt" && await "$PATIENCE" test -d "$mnt/by-event/After" && await "$PATIENCE" grep -q user-After "$mnt/${odd%.gz}" &&
+	hup "$mnt" && await_from "$mnt" test -d "$mnt/by-event/After" && await_from "$mnt" grep -q user-After "$mnt/${odd%.gz}" &&
 		not t test -e "$mnt/by-event/Before" || return 1
-	delete_object trail "$odd" && hup "$mnt" && await "$PATIENCE" not test -e "$mnt/by-event/After" && await "$PATIENCE" right
+	delete_object trail "$odd" && hup "$mnt" && await_from "$mnt" not test -e "$mnt/by-event/After" && await_from "$mnt" right
 }
 
 other_objects() {
@@ -99,10 +99,10 @@ denied_for_ever() {
 	local before
 	afresh
 	rules "{\"kind\":\"GET\",\"path\":\"$key\",\"status\":403,\"code\":\"AccessDenied\"}"
-	fresh s3://trail "$mnt" --refresh 1 && wait_ready "$mnt" && await "$PATIENCE" listed_since 6 || return 1
+	fresh s3://trail "$mnt" --refresh 1 && wait_ready "$mnt" && await_from "$mnt" listed_since 6 || return 1
 	before=$(gets_of "$key")
 	[ "$before" -ge 2 ] && [ "$before" -le 3 ] || { echo "$before GETs in $(status_of "$mnt" .listings) listings"; return 1; }
-	hup "$mnt" && await "$PATIENCE" asked_since "$before" && right_but "$key" AccessDenied && mended && unmount "$mnt"
+	hup "$mnt" && await_from "$mnt" asked_since "$before" && right_but "$key" AccessDenied && mended && unmount "$mnt"
 }
 
 asked_since() { # asked_since N
@@ -289,7 +289,7 @@ counted() {
 	discard "$mnt"
 	afresh
 	survives "$(throttled '"kind":"GET","every":9,"times":4')" && hit 4 || return 1
-	await "$PATIENCE" counts_agree >/dev/null || counts_agree || return 1
+	await_from "$mnt" counts_agree >/dev/null || counts_agree || return 1
 	same "throttled" "$(status_of "$mnt" .bucket.throttled)" 4 && same "retries" "$(status_of "$mnt" .bucket.retries)" 4 &&
 		same "failed" "$(status_of "$mnt" .bucket.failed)" 0 && [ "$(status_of "$mnt" .bucket.bytes)" -gt 10000 ] || return 1
 	t cat "$mnt/.trailfs/metrics" >"$tmp/metrics" && well_formed "$tmp/metrics" || return 1
@@ -424,11 +424,11 @@ new_objects() { # new_objects HOW OPTION...: while it is mounted; also the same 
 	make_log "$tmp/other" "$name" "${name}Too"
 	put_object trail "$(log_key "$name")" "$tmp/other" || return 1
 	[ "$how" != Hup ] || hup "$mnt"
-	await "$PATIENCE" test -d "$mnt/by-event/$name" && t test -e "$mnt/$(log_key "$name" | sed 's/.gz$//')" || return 1
+	await_from "$mnt" test -d "$mnt/by-event/$name" && t test -e "$mnt/$(log_key "$name" | sed 's/.gz$//')" || return 1
 	n=$(events_of "$mnt")
 	put_object trail "$(log_key "$name-again")" "$tmp/other" || return 1
 	[ "$how" != Hup ] || hup "$mnt"
-	await "$PATIENCE" test -e "$mnt/$(log_key "$name-again" | sed 's/.gz$//')" && wait_ready "$mnt" && same "events" "$(events_of "$mnt")" "$n" || return 1
+	await_from "$mnt" test -e "$mnt/$(log_key "$name-again" | sed 's/.gz$//')" && wait_ready "$mnt" && same "events" "$(events_of "$mnt")" "$n" || return 1
 	delete_object trail "$(log_key "$name")" && delete_object trail "$(log_key "$name-again")" && unmount "$mnt"
 }
 

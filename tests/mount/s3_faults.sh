@@ -33,7 +33,7 @@ retry_after() { # not asked for again before
 
 refresh_fails() { # what is known stays
 	afresh
-	fresh s3://trail "$mnt" --timeout 3 && right && rules "$(throttled '"kind":"LIST"')" && hup "$mnt" && await "$PATIENCE" hit >/dev/null && right && mended
+	fresh s3://trail "$mnt" --timeout 3 && right && rules "$(throttled '"kind":"LIST"')" && hup "$mnt" && await_from "$mnt" hit >/dev/null && right && mended
 }
 
 outage() { # an error everywhere ends soon, and costs little
@@ -159,7 +159,7 @@ ends() { # ends RULE: in bounded time while everything hangs; and what waits can
 	local reader
 	afresh
 	rules "$1" && rm -rf "$cache" && mount_trail s3://trail "$mnt" || return 1
-	await "$PATIENCE" hit >/dev/null || return 1
+	await_from "$mnt" hit >/dev/null || return 1
 	t ls "$mnt/by-user" >/dev/null 2>&1 &
 	reader=$!
 	says "" timeout -s INT -k 60 2 ls "$mnt/by-event"

@@ -29,7 +29,7 @@ told_all() { # each that is wanted, once; no other
 }
 
 all_told() {
-	await "$PATIENCE" told_all && return
+	await_from "$mnt" told_all && return
 	echo "told twice, or not wanted: $(comm -13 <(sort -u "$tmp/wanted") <(sort "$tmp/told") | head -3)"
 	echo "lost: $(comm -23 <(sort -u "$tmp/wanted") <(sort "$tmp/told") | head -3)"
 	return 1
@@ -85,19 +85,19 @@ refused_so_often() { # refused_so_often N
 }
 
 outage() { # what comes while nothing answers is told when it answers again, and what was told can be read meanwhile
-	rules '{"status":503,"code":"SlowDown"}' && put out1 Out1 Out2 && put out2 Out3 && await "$PATIENCE" refused_so_often 3 || return 1
+	rules '{"status":503,"code":"SlowDown"}' && put out1 Out1 Out2 && put out2 Out3 && await_from "$mnt" refused_so_often 3 || return 1
 	cp "$tmp/told" "$tmp/before" && t cmp "$live" "$tmp/before" && ctl rules '[]' && all_told
 }
 
 cut_for_long() { # cut_for_long: more often than one refresh tries
 	rules "{\"kind\":\"GET\",\"path\":\"$(log_key cut)\",\"times\":40,\"drop_after\":50}" && put cut Cut1 Cut2 && put whole Whole1 &&
-		await "$PATIENCE" t grep -q Whole1 "$live" || return 1
+		await_from "$mnt" t grep -q Whole1 "$live" || return 1
 	ctl rules '[]' && all_told
 }
 
 denied() { # asked for again at SIGHUP
 	rules "{\"kind\":\"GET\",\"path\":\"$(log_key denied)\",\"status\":403,\"code\":\"AccessDenied\"}" && put denied Denied1 Denied2 &&
-		await "$PATIENCE" t grep -q _denied "$mnt/ERRORS" && put open Open1 && await "$PATIENCE" t grep -q Open1 "$live" &&
+		await_from "$mnt" t grep -q _denied "$mnt/ERRORS" && put open Open1 && await_from "$mnt" t grep -q Open1 "$live" &&
 		not t grep -q Denied "$live" && ctl rules '[]' && hup "$mnt" && all_told
 }
 
@@ -107,8 +107,8 @@ replaced() { # by a larger one, by a smaller one, and removed: what was told was
 }
 
 readers_agree() {
-	await "$PATIENCE" cmp -s "$tmp/tail" "$tmp/told" || { echo "tail -F differs"; diff "$tmp/tail" "$tmp/told" | head -3; return 1; }
-	await "$PATIENCE" cmp -s "$tmp/read" "$tmp/told" || { echo "a reader that goes on differs"; cmp "$tmp/read" "$tmp/told"; return 1; }
+	await_from "$mnt" cmp -s "$tmp/tail" "$tmp/told" || { echo "tail -F differs"; diff "$tmp/tail" "$tmp/told" | head -3; return 1; }
+	await_from "$mnt" cmp -s "$tmp/read" "$tmp/told" || { echo "a reader that goes on differs"; cmp "$tmp/read" "$tmp/told"; return 1; }
 	same "size" "$(t stat -c %s "$live")" "$(stat -c %s "$tmp/told")"
 }
 
@@ -126,7 +126,7 @@ mounted_again() { # mounted_again NAME [OPTION...]: nothing that the cache holds
 nothing_kept() {
 	mounted_again Kept --cache-size 1 && bad_times && rounds 3 Later &&
 		rules "{\"kind\":\"GET\",\"path\":\"$(log_key owed)\",\"skip\":1,\"status\":403,\"code\":\"AccessDenied\"}" &&
-		put owed Owed1 Owed2 && await "$PATIENCE" refused_so_often 1 && put paid Paid1 && await "$PATIENCE" t grep -q Paid1 "$live" &&
+		put owed Owed1 Owed2 && await_from "$mnt" refused_so_often 1 && put paid Paid1 && await_from "$mnt" t grep -q Paid1 "$live" &&
 		not t grep -q Owed "$live" && ctl rules '[]' && all_told
 }
 

@@ -57,7 +57,7 @@ survives_hit() { # survives_hit N RULE...
 
 mended() { # without rules and after the next refresh all is right
 	afresh
-	hup "$mnt" && await "$PATIENCE" right >/dev/null || right
+	hup "$mnt" && await_from "$mnt" right >/dev/null || right
 }
 
 hurts() { # hurts REASON ERROR RULE...: with such rules, for the one object, that alone is lost, and comes back
@@ -79,7 +79,7 @@ asked_no_more() { # asked_no_more KEY GETS: so far, and after more listings and 
 	local listings n
 	for n in 1 2; do
 		listings=$(status_of "$mnt" .listings)
-		hup "$mnt" && await "$PATIENCE" listed_since "$listings" && wait_ready "$mnt" && same "GETs of it" "$(gets_of "$1")" "$2" || return 1
+		hup "$mnt" && await_from "$mnt" listed_since "$listings" && wait_ready "$mnt" && same "GETs of it" "$(gets_of "$1")" "$2" || return 1
 	done
 	unmount "$mnt" && mount_trail s3://trail "$mnt" && wait_ready "$mnt" && t test -e "$mnt/ERRORS" && same "GETs of it" "$(gets_of "$1")" "$2"
 }
