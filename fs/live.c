@@ -441,6 +441,7 @@ int live_start(struct live *l)
 
 	/* Signals are for the thread that serves the mount. */
 	sigfillset(&all);
+	sigdelset(&all, SIGBUS); /* fs/fault.h */
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	err = pthread_create(&l->thread, NULL, run, l);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -7,8 +7,12 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/uio.h>
 #include <syslog.h>
+#include <unistd.h>
 
 #define LOG_LINE_MAX 2000
 
@@ -108,6 +112,19 @@ void log_error(const char *format, ...)
 	va_start(args, format);
 	emit(LOG_LEVEL_ERROR, format, args);
 	va_end(args);
+}
+
+void log_dying(const char *line)
+{
+	static const char name[] = "trailfs: ";
+	const struct iovec iov[] = {{(void *)(uintptr_t)name, sizeof(name) - 1},
+		{(void *)(uintptr_t)line, strlen(line)}, {"\n", 1}};
+
+	/* syslog(3) may wait for a lock that we hold. */
+	if (atomic_load(&to_syslog) && send_line != NULL)
+		send_line(send_arg, LOG_ERR, line);
+	else
+		(void)!writev(STDERR_FILENO, iov, 3);
 }
 
 void log_warning(const char *format, ...)

@@ -24,6 +24,7 @@
 #include "fs/config.h"
 #include "fs/confine.h"
 #include "fs/daemon.h"
+#include "fs/fault.h"
 #include "fs/live.h"
 #include "fs/log.h"
 #include "fs/memory.h"
@@ -98,12 +99,17 @@ static void detach(const struct warden *w, const char *mountpoint)
 		mountpoint_detach(mountpoint);
 }
 
+static void detach_last(void)
+{
+	if (last_resort.mountpoint != NULL)
+		detach(last_resort.warden, last_resort.mountpoint);
+}
+
 /* SIGALRM: what should have ended hangs (a dead disk, a dead network mount below the source). */
 static void give_up(int signal)
 {
 	(void)signal;
-	if (last_resort.mountpoint != NULL)
-		detach(last_resort.warden, last_resort.mountpoint);
+	detach_last();
 	_exit(last_resort.status);
 }
 
@@ -639,6 +645,7 @@ static int act(const struct config *config, char **argv)
 	struct app a = {.config = config, .argv = argv};
 	struct sigaction alarmed = {.sa_handler = give_up};
 	sigaction(SIGALRM, &alarmed, NULL);
+	fault_expect(detach_last);
 	pthread_mutex_init(&a.lock, NULL);
 	clock_cond_init(&a.changed);
 	int status = config->action == CONFIG_PRINT ? act_print(&a) : act_mount(&a);

@@ -218,6 +218,7 @@ int rollups_start(struct rollups *r)
 
 	/* Signals are for the thread that serves the mount. */
 	sigfillset(&all);
+	sigdelset(&all, SIGBUS); /* fs/fault.h */
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	while (!err && r->n_threads < ROLLUP_THREADS) {
 		err = start_one(r, &r->worker[r->n_threads]);

@@ -165,10 +165,11 @@ static void close_all(struct request *r)
 			close(r->fd[i]);
 }
 
-/* Whoever has asked for a command is gone when we are about to end, so it is being ended. */
+/* Whoever has asked for a command is gone when we are about to end, so it is being ended. What was logged
+ * last may say why he is gone. */
 static bool has_to_end(const struct request *r)
 {
-	return r->kind == RUN || r->kind == DETACH;
+	return r->kind == RUN || r->kind == DETACH || r->kind >= LOG;
 }
 
 static void handle(struct request *r)

@@ -263,6 +263,7 @@ int http_start(struct http *h)
 
 	/* Signals are for the main thread; and a broken connection's SIGPIPE for nobody. */
 	sigfillset(&all);
+	sigdelset(&all, SIGBUS); /* of a page that it touches itself */
 	pthread_mutex_lock(&h->mutex);
 	if (!h->started) {
 		pthread_sigmask(SIG_BLOCK, &all, &before);

@@ -667,6 +667,7 @@ int reader_start(struct reader *r)
 
 	/* Signals are for the thread that serves the mount. */
 	sigfillset(&all);
+	sigdelset(&all, SIGBUS); /* fs/fault.h */
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	while (!err && r->n_threads < THREADS) {
 		err = -pthread_create(&r->thread[r->n_threads], NULL, run, r);

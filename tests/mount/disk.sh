@@ -96,6 +96,20 @@ all_removed() {
 	find "$disk/cache" -type f -delete
 }
 
+ask_anew() { # what no page is held for by the kernel; whether the daemon has ended of it
+	t ls "$mnt"/by-type/*/by-error "$mnt"/by-region/*/by-agent "$mnt"/events/by-service/*/2025/06 >/dev/null 2>&1
+	gone "${pid_of[$mnt]}"
+}
+
+lost_pages() { # of an index that is in use: the mount ends, says why, leaves nothing behind, and the next one is right
+	new_disk 64m
+	begin && right && find "$disk" -name '*.seg' -exec truncate -s 0 {} + && await "$PATIENCE" ask_anew || return 1
+	wait "${pid_of[$mnt]}"
+	same "the daemon's exit status" $? $((128 + $(kill -l BUS))) &&
+		same "what it says" "$(grep -c 'page of the cache was lost.*Mount again.*disk' "${log_of[$mnt]}")" 1 &&
+		await "$PATIENCE" not mounted "$mnt" && all_well
+}
+
 before() { # before COMMAND...: done to a whole cache, and then mounted
 	new_disk 64m
 	all_well && "$@" && all_well && begin && right && same "GETs of a whole cache" "$(requests GET)" 0 && unmount "$mnt"
@@ -134,6 +148,7 @@ check "a file where the cache should be" a_file_in_its_place
 for what in removed data_removed index_removed all_removed; do
 	check "while mounted: $what" gone_meanwhile $what
 done
+check "while mounted: pages are lost" lost_pages
 for what in data_removed index_removed all_removed of_another_version zeros empty_files; do
 	check "before: $what" before $what
 done
