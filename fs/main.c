@@ -44,8 +44,11 @@
 #define LISTED      (2 * CLOCK_SECOND) /* that the parent waits for the first listing, to say what is to come */
 #define PROGRESS    (CLOCK_SECOND / 2)
 #define TEXT_MAX    1024
-#define HELD_SHARE  8 /* of the memory that there may be, for each kind of what is held inflated */
-#define LARGE_SHARE 4 /* for one large object */
+/* Of the memory that there may be: for one large object; for each kind of inflated objects; for one that is
+ * inflated, the listings, each kind of what belongs to rollups. */
+#define LARGE_SHARE 4
+#define HELD_SHARE  8
+#define KEPT_SHARE  16
 
 enum status {
 	STATUS_OK = 0,
@@ -250,10 +253,20 @@ static int open_kept(struct app *a)
 	return source_cached_new(bucket, a->packs, a->listings, a->config->offline, &a->source);
 }
 
+/* The bounds that they have are for machines with some memory. */
+static void follow_memory(struct app *a)
+{
+	uint64_t limit = memory_limit();
+	large_allow(limit / LARGE_SHARE);
+	blob_hold((size_t)(limit / KEPT_SHARE));
+	reader_hold(a->reader, (size_t)(limit / HELD_SHARE));
+	view_hold(a->view, (size_t)(limit / KEPT_SHARE));
+	rollups_hold(a->rollups, (size_t)(limit / KEPT_SHARE));
+}
+
 static int open_stack(struct app *a, char error[TEXT_MAX])
 {
 	a->filter = filter_of(a->config);
-	large_allow(memory_limit() / LARGE_SHARE);
 	int ret = open_source(a, error);
 	if (ret < 0)
 		return ret;
@@ -273,8 +286,6 @@ static int open_stack(struct app *a, char error[TEXT_MAX])
 		ret = follow_new(a->source, a->cache, a->catalog, &options, &a->follow);
 	if (ret == 0)
 		ret = reader_new(a->source, a->cache, woken, a, &a->reader);
-	if (ret == 0)
-		reader_hold(a->reader, (size_t)(memory_limit() / HELD_SHARE));
 	if (ret == 0 && ((a->days = days_new(a->config->since, a->config->until)) == NULL ||
 				(a->view = view_new(a->days)) == NULL))
 		ret = -ENOMEM;
@@ -282,7 +293,9 @@ static int open_stack(struct app *a, char error[TEXT_MAX])
 		ret = rollups_new(a->catalog, a->days, a->view, a->reader, woken, a, &a->rollups);
 	if (ret == 0)
 		ret = live_new(a->catalog, a->days, a->reader, a->cache, LIVE_KEPT, woken, a, &a->live);
-	if (ret < 0)
+	if (ret == 0)
+		follow_memory(a);
+	else
 		snprintf(error, TEXT_MAX, "cannot start: %s", strerror(-ret));
 	return ret;
 }

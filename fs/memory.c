@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* The number in a file; "max", or no such file: UINT64_MAX. */
 static uint64_t read_limit(const char *root, const char *group, const char *name)
@@ -57,10 +58,18 @@ static uint64_t limit_of(char *line)
 		       : UINT64_MAX;
 }
 
+/* What this machine has. */
+static uint64_t machine(void)
+{
+	long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+
+	return pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size : UINT64_MAX;
+}
+
 uint64_t memory_limit(void)
 {
 	FILE *file = fopen("/proc/self/cgroup", "re");
-	uint64_t least = UINT64_MAX;
+	uint64_t least = machine();
 	char line[PATH_MAX + 64];
 
 	if (!file)

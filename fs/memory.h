@@ -7,7 +7,8 @@
 
 #include <stdint.h>
 
-/* Bytes that the control groups (cgroups(7), versions 1 and 2) of this process allow; UINT64_MAX: any. */
+/* Bytes that this machine has, or that the control groups (cgroups(7), versions 1 and 2) of this process
+ * allow, where that is less; UINT64_MAX: who knows. */
 uint64_t memory_limit(void);
 
 #endif

@@ -193,8 +193,18 @@ int rollups_new(struct catalog *c, struct days *days, struct view *v, struct rea
 	TAILQ_INIT(&r->use);
 	TAILQ_INIT(&r->measuring);
 	TAILQ_INIT(&r->chunks);
+	r->held_max = ROLLUP_HELD_MAX;
+	r->plan_bytes_max = ROLLUP_PLAN_BYTES_MAX;
 	*ret = r;
 	return 0;
+}
+
+void rollups_hold(struct rollups *r, size_t max)
+{
+	if (max < r->held_max)
+		r->held_max = max;
+	if (max < r->plan_bytes_max)
+		r->plan_bytes_max = max;
 }
 
 /* What it needs is there before it starts: a thread that ended for want of memory would be missed for good.

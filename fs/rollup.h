@@ -17,7 +17,8 @@
 #include "fs/store/reader.h"
 #include "fs/view.h"
 
-#define ROLLUP_HELD_MAX (16u << 20)
+#define ROLLUP_HELD_MAX       (16u << 20)
+#define ROLLUP_PLAN_BYTES_MAX (32u << 20)
 
 enum rollup_what {
 	ROLLUP_JSONL,  /* a minified record a line */
@@ -56,6 +57,9 @@ struct rollups;
  * something that was waited for has come or failed. */
 int rollups_new(struct catalog *c, struct days *days, struct view *v, struct reader *r,
 	void (*ready)(void *arg), void *arg, struct rollups **ret);
+/* Holds at most so many bytes of what was made, and of the plans for it, where that is less than the above;
+ * before they are started. */
+void rollups_hold(struct rollups *r, size_t max);
 /* Starts its threads: after the process has gone to the background. 0, or negative errno: there is none. */
 int rollups_start(struct rollups *r);
 /* Ends them; after reader_stop(), which ends what they wait for. */

@@ -59,9 +59,9 @@ static void drop_chunks(struct rollups *r)
 		unsigned times = c->finished || c->state == FAILED ? 1 : 2;
 
 		before = TAILQ_PREV(c, chunks, in_use);
-		if (r->held <= (size_t)ROLLUP_HELD_MAX && r->n_chunks <= CHUNKS_MAX)
+		if (r->held <= r->held_max && r->n_chunks <= CHUNKS_MAX)
 			return;
-		if (r->held <= (size_t)ROLLUP_HELD_MAX * times && r->n_chunks <= (size_t)CHUNKS_MAX * times)
+		if (r->held <= r->held_max * times && r->n_chunks <= (size_t)CHUNKS_MAX * times)
 			continue;
 		if (c->state >= READY && !is_awaited(c))
 			chunk_free(r, c);
@@ -162,7 +162,7 @@ static void make_ahead(struct rollups *r, struct version *v, size_t number)
 
 	if (!was_asked(v, number))
 		v->recent[v->n_recent++ % RECENT] = (uint32_t)number + 1;
-	if (!follows || r->held > ROLLUP_HELD_MAX + ROLLUP_HELD_MAX / 2)
+	if (!follows || r->held > r->held_max + r->held_max / 2)
 		return;
 	for (size_t i = number + 1; i <= number + AHEAD && i < p->n_chunks; i++) {
 		if (i > number + 1 && p->start[i + 1] - p->start[number + 1] > AHEAD_BYTES)

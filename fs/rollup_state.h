@@ -113,6 +113,7 @@ struct rollups {
 	uint32_t n_slots;
 	struct version_use use; /* the last used first */
 	size_t n_plans, plan_bytes;
+	size_t held_max, plan_bytes_max;
 	struct slots measuring; /* the last asked for first */
 	size_t n_measuring;
 	struct chunks chunks; /* the last used first */

@@ -16,13 +16,12 @@
 #include "fs/clock.h"
 #include "fs/rollup_state.h"
 
-#define PLANS_MAX      64
-#define PLAN_BYTES_MAX ((size_t)32 << 20)
-#define MEASURING_MAX  16                 /* plans half measured that nobody asks for any more, about */
-#define LATE           (CLOCK_SECOND / 4) /* for how long a version is current that was late when it was made */
-#define SERIAL_BITS    32
-#define REPORT_AGE     60 /* seconds for which a page holds while its events are the same */
-#define SLOTS_MAX      (1u << 28)
+#define PLANS_MAX     64
+#define MEASURING_MAX 16                 /* plans half measured that nobody asks for any more, about */
+#define LATE          (CLOCK_SECOND / 4) /* for how long a version is current that was late when it was made */
+#define SERIAL_BITS   32
+#define REPORT_AGE    60 /* seconds for which a page holds while its events are the same */
+#define SLOTS_MAX     (1u << 28)
 
 /* ---- slots ---- */
 
@@ -124,7 +123,7 @@ static void set_plan(struct rollups *r, struct version *v, struct plan *plan)
 	r->n_plans++;
 	r->plan_bytes += plan_bytes(plan);
 	for (old = TAILQ_LAST(&r->use, version_use); old != v; old = before) {
-		if (r->n_plans <= PLANS_MAX && r->plan_bytes <= PLAN_BYTES_MAX)
+		if (r->n_plans <= PLANS_MAX && r->plan_bytes <= r->plan_bytes_max)
 			return;
 		before = TAILQ_PREV(old, version_use, in_use);
 		drop_plan(r, old);

@@ -180,6 +180,7 @@ struct view *view_new(struct days *days)
 		return NULL;
 	v->days = days;
 	v->now = clock_now;
+	v->kept_max = VIEW_ROWS_BYTES_MAX;
 	pthread_mutex_init(&v->lock, NULL);
 	if (grow_filters(v)) {
 		view_free(v);
@@ -187,6 +188,12 @@ struct view *view_new(struct days *days)
 	}
 	v->n_filters = 1;
 	return v;
+}
+
+void view_hold(struct view *v, size_t max)
+{
+	if (max < v->kept_max)
+		v->kept_max = max;
 }
 
 void view_free(struct view *v)

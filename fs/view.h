@@ -15,13 +15,16 @@
 #include "fs/days.h"
 #include "render/range.h"
 
-#define VIEW_ALL         0u
-#define VIEW_FILTERS_MAX (1u << 26)
-#define VIEW_TERMS_MAX   32
+#define VIEW_ALL            0u
+#define VIEW_FILTERS_MAX    (1u << 26)
+#define VIEW_TERMS_MAX      32
+#define VIEW_ROWS_BYTES_MAX (64u << 20)
 
 struct view;
 struct view *view_new(struct days *days);
 void view_free(struct view *v);
+/* Keeps at most so many bytes of listings, where that is less than VIEW_ROWS_BYTES_MAX; before it is used. */
+void view_hold(struct view *v, size_t max);
 
 /* The filter `base` and facet = value. 0, -ENOMEM, -ENOSPC (too many), -ENAMETOOLONG (too deep). Interning
  * does not look whether such events exist. */

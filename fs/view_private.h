@@ -51,7 +51,7 @@ struct view {
 	struct kept_rows kept[VIEW_ROWS_KEPT];
 	struct kept_days kept_days[VIEW_DAYS_KEPT]; /* by filter % VIEW_DAYS_KEPT */
 	uint64_t uses;
-	size_t kept_bytes;
+	size_t kept_bytes, kept_max;
 };
 
 struct term {

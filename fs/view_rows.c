@@ -7,8 +7,6 @@
 
 #include "fs/view_private.h"
 
-#define ROWS_BYTES_MAX (64u << 20) /* of all kept listings */
-
 /* ---- days ---- */
 
 /* Whether a row counts. day: open where settling has a say. 1, 0 or -ENOMEM. */
@@ -219,13 +217,13 @@ static void keep_rows(struct view *v, uint32_t filter, uint32_t from, struct vie
 {
 	struct kept_rows *k;
 
-	if (rows_bytes(r) > ROWS_BYTES_MAX / 2)
+	if (rows_bytes(r) > v->kept_max / 2)
 		return;
 	pthread_mutex_lock(&v->lock);
 	for (size_t i = 0; i < VIEW_ROWS_KEPT; i++)
 		if (is_past(&v->kept[i], filter, from, r->day))
 			drop_rows(v, &v->kept[i]);
-	while (v->kept_bytes + rows_bytes(r) > ROWS_BYTES_MAX)
+	while (v->kept_bytes + rows_bytes(r) > v->kept_max)
 		drop_rows(v, oldest(v, true));
 	k = oldest(v, false);
 	drop_rows(v, k);

@@ -27,6 +27,14 @@ struct blob {
 	enum held held;
 };
 
+static size_t held_max = BLOB_HELD_MAX;
+
+void blob_hold(size_t max)
+{
+	if (max < held_max)
+		held_max = max;
+}
+
 static void release(char *data, size_t len, enum held held)
 {
 	if (held == HELD_MAPPED)
@@ -88,7 +96,7 @@ static int map(int fd, uint64_t size, struct blob **ret)
 struct blob *blob_keep(char *data, size_t len, struct cache *spill)
 {
 	struct blob *b = NULL;
-	int fd = len > BLOB_HELD_MAX ? cache_spill(spill) : -1;
+	int fd = len > held_max ? cache_spill(spill) : -1;
 
 	if (fd >= 0 && append(&fd, data, len) == 0 && map(fd, len, &b) == 0)
 		free(data);
@@ -135,7 +143,7 @@ int blob_gunzip_into(struct gunzip_room *room, const void *src, size_t len, stru
 {
 	char why[GUNZIP_REASON_MAX] = "";
 	size_t inflated;
-	int r = gunzip_into(room, src, len, BLOB_HELD_MAX, &inflated, why);
+	int r = gunzip_into(room, src, len, held_max, &inflated, why);
 
 	if (r < 0)
 		return gunzip_rest(r, src, len, spill, ret, why, reason);
@@ -149,7 +157,7 @@ int blob_gunzip(
 	char why[GUNZIP_REASON_MAX] = "";
 	char *data;
 	size_t inflated;
-	int r = gunzip_whole(src, len, BLOB_HELD_MAX, &data, &inflated, why);
+	int r = gunzip_whole(src, len, held_max, &data, &inflated, why);
 
 	if (r < 0)
 		return gunzip_rest(r, src, len, spill, ret, why, reason);

@@ -19,6 +19,9 @@
 
 struct blob;
 
+/* Holds at most so many bytes of one in memory, where that is less; while there is one thread. */
+void blob_hold(size_t max);
+
 /* Takes data (malloc'ed, len bytes) over, also on failure. */
 struct blob *blob_new(char *data, size_t len);
 /* The same; moved to a file where it is larger than what is held in memory, if there is room for that. */

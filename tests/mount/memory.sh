@@ -86,6 +86,25 @@ small_group() { # a first index, a search and a rollup in 96 MiB, of what fills 
 	return $result
 }
 
+large_objects() { # what inflates to 60 MB each is served there, one that is stored as large is refused in words
+	local day=AWSLogs/111122223333/CloudTrail/us-east-1/2025/06/19 n made result
+	local key=$day/111122223333_CloudTrail_us-east-1_20250619T0900Z_
+	mkdir -p "$tmp/inflated/$day"
+	for n in 1 2 3 4 5 6; do
+		made=$("$PYTHON" tests/mount/large.py make deflated 60 1000000 Inflates "$tmp/inflated/${key}$n.json.gz") || return 1
+	done
+	"$PYTHON" tests/mount/large.py make stored 40 1000000 Refused "$tmp/inflated/${key}refused.json.gz" >/dev/null || return 1
+	TRAILFS=$tmp/limited
+	mount_trail "$tmp/inflated" "$mnt" --cache-dir "$tmp/cache.inflated" && wait_ready "$mnt" &&
+		same "ERRORS" "$(t cat "$mnt/ERRORS")" "${key}refused.json.gz	larger than the memory there is for one" &&
+		same "a log" "$(t "$PYTHON" tests/mount/large.py sum "$mnt/${key}6.json")" "${made% *}" &&
+		same "the logs" "$(t cat "$mnt/$key"?.json | wc -c)" "$((6 * $(cut -d' ' -f2 <<<"$made")))" &&
+		says "File too large" t ls "$mnt/by-event" && unmount "$mnt"
+	result=$?
+	TRAILFS=$program
+	return $result
+}
+
 # ---- for long ----
 
 used() { # used FIELD: kB of the daemon's memory
@@ -151,6 +170,7 @@ check "little address space" right_or_error $(seq -f '-v%g' 20000 30000 800000)
 make_trail large --objects 1500 --events 50000 --days 2 --level 1 >/dev/null || give_up "make-trail"
 if memory_group; then
 	check "little memory" small_group
+	check "little memory and large objects" large_objects
 	rmdir "$group"
 else
 	skip "little memory" "no control group can be made here"
