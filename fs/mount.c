@@ -8,7 +8,7 @@
  *   threads                wait for             hold while calling the kernel
  *   libfuse's, 1 to 8      the kernel           nothing
  *   the park's, 2          wakes                nothing
- *   the notifier           wakes                nothing
+ *   the notifier           wakes, parked calls  nothing
  *   push's                 READs                nothing
  */
 #include "fs/mount.h"
@@ -153,6 +153,8 @@ static struct fuse_session *session_new(const struct mount_options *o, struct ca
 static void drop(void *arg, uint64_t parent, const char *entry, uint64_t node)
 {
 	struct mount *m = arg;
+	if (entry != NULL)
+		park_await_unlocked(m->calls.park, parent);
 	int error = entry != NULL ? fuse_lowlevel_notify_inval_entry(m->session, parent, entry, strlen(entry))
 				  : fuse_lowlevel_notify_inval_inode(m->session, node, 0, 0);
 	/* -ENOENT: the kernel did not have it. */

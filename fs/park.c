@@ -34,6 +34,7 @@ struct parked {
 	char *name;
 	uint64_t asked; /* wakes when it was last asked */
 	int64_t since;  /* monotonic ns: when it was parked */
+	bool asking;    /* it is in that list */
 };
 
 TAILQ_HEAD(parked_list, parked);
@@ -53,7 +54,8 @@ struct park {
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	struct parked_list list;
+	pthread_cond_t left; /* a call is in no list any more */
+	struct parked_list list, asking;
 	uint64_t pass; /* wakes when the present pass began */
 	int64_t pass_at, tick_at;
 	bool stopping;
@@ -91,6 +93,15 @@ static struct parked *parked_new(const struct call *call, uint64_t asked)
 	return c;
 }
 
+/* The lock is held. It is not being asked any more. */
+static void take_back(struct park *p, struct parked *c)
+{
+	if (c->asking)
+		TAILQ_REMOVE(&p->asking, c, link);
+	c->asking = false;
+	pthread_cond_broadcast(&p->left);
+}
+
 /* Ends a call that is in no list. */
 static void fail(struct park *p, struct parked *c, int error)
 {
@@ -123,6 +134,7 @@ static bool was_told(const struct park *p, const struct parked *c)
 static void put(struct park *p, struct parked *c)
 {
 	pthread_mutex_lock(&p->lock);
+	take_back(p, c);
 	int error = p->stopping                         ? EIO
 		    : fuse_req_interrupted(c->call.req) ? EINTR
 		    : was_told(p, c)                    ? ETIMEDOUT
@@ -144,8 +156,10 @@ static void interrupted(fuse_req_t req, void *arg)
 	TAILQ_FOREACH(c, &p->list, link)
 	if (c->call.req == req)
 		break;
-	if (c != NULL)
+	if (c != NULL) {
 		TAILQ_REMOVE(&p->list, c, link);
+		pthread_cond_broadcast(&p->left);
+	}
 	pthread_mutex_unlock(&p->lock);
 	/* Not there: it is being asked this moment, and put() will see that it was interrupted. */
 	if (c != NULL)
@@ -174,6 +188,9 @@ static void ask_again(struct park *p, struct parked *c)
 		put(p, c);
 		return;
 	}
+	pthread_mutex_lock(&p->lock);
+	take_back(p, c);
+	pthread_mutex_unlock(&p->lock);
 	atomic_fetch_sub(&p->count, 1);
 	parked_free(c);
 }
@@ -194,6 +211,7 @@ static void fail_overdue(struct park *p, int64_t now)
 		if (c->call.op == CALL_READ)
 			p->told[p->n_told++ % TOLD] = (struct told){c->call.node, now};
 	}
+	pthread_cond_broadcast(&p->left);
 	pthread_mutex_unlock(&p->lock);
 	fail_all(p, &overdue, ETIMEDOUT);
 }
@@ -220,6 +238,8 @@ static void *answer(void *arg)
 		struct parked *c = first_due(p, now);
 		if (c != NULL) {
 			TAILQ_REMOVE(&p->list, c, link);
+			TAILQ_INSERT_TAIL(&p->asking, c, link);
+			c->asking = true;
 			pthread_mutex_unlock(&p->lock);
 			ask_again(p, c);
 			pthread_mutex_lock(&p->lock);
@@ -245,8 +265,10 @@ int park_new(const struct park_ops *ops, void *arg, unsigned timeout, struct par
 	p->arg = arg;
 	p->timeout = timeout * CLOCK_SECOND;
 	TAILQ_INIT(&p->list);
+	TAILQ_INIT(&p->asking);
 	pthread_mutex_init(&p->lock, NULL);
 	clock_cond_init(&p->changed);
+	clock_cond_init(&p->left);
 	*ret = p;
 	return 0;
 }
@@ -269,6 +291,7 @@ void park_free(struct park *p)
 	for (unsigned i = 0; i < p->threads; i++)
 		pthread_join(p->thread[i], NULL);
 	pthread_cond_destroy(&p->changed);
+	pthread_cond_destroy(&p->left);
 	pthread_mutex_destroy(&p->lock);
 	free(p);
 }
@@ -308,8 +331,29 @@ void park_stop(struct park *p)
 	p->stopping = true;
 	TAILQ_CONCAT(&all, &p->list, link);
 	pthread_cond_broadcast(&p->changed);
+	pthread_cond_broadcast(&p->left);
 	pthread_mutex_unlock(&p->lock);
 	fail_all(p, &all, EIO);
+}
+
+/* Those for which the kernel has a directory locked. */
+static bool locks(const struct parked_list *list, uint64_t dir)
+{
+	const struct parked *c;
+	TAILQ_FOREACH(c, list, link)
+	if (c->call.node == dir && (c->call.op == CALL_LOOKUP || c->call.op == CALL_READDIR))
+		return true;
+	return false;
+}
+
+void park_await_unlocked(struct park *p, uint64_t dir)
+{
+	int64_t until = clock_now() + p->timeout;
+	int error = 0;
+	pthread_mutex_lock(&p->lock);
+	while (error == 0 && !p->stopping && (locks(&p->list, dir) || locks(&p->asking, dir)))
+		error = clock_wait(&p->left, &p->lock, until);
+	pthread_mutex_unlock(&p->lock);
 }
 
 size_t park_count(struct park *p)

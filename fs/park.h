@@ -63,6 +63,11 @@ void park_wake(struct park *p);
 /* Fails all calls, and those still to come. */
 void park_stop(struct park *p);
 
+/* Waits until no call is parked for which the kernel has the directory locked, the park is stopped, or the
+ * timeout has passed. Who has the kernel drop a name waits for that lock, and whoever comes to the directory
+ * then waits behind him, beyond Ctrl-C. */
+void park_await_unlocked(struct park *p, uint64_t dir);
+
 size_t park_count(struct park *p);
 
 #endif

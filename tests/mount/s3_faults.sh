@@ -167,6 +167,26 @@ ends() { # ends RULE: in bounded time while everything hangs; and what waits can
 	same "status of an interrupted ls" "$status" 124 && kill -TERM "${pid_of[$mnt]}" && ended "$mnt" && await 60 gone "$reader"
 }
 
+# A name waits for a log that never comes, and names beside it are dropped meanwhile: whoever comes then waits where Ctrl-C ends it.
+dropped_beside_a_wait() {
+	local day=$mnt/events/2025/06/19 waiting listings status=0
+	afresh
+	make_log "$tmp/other" Beside && put_object trail "$(log_key beside)" "$tmp/other" && fresh s3://trail "$mnt" --timeout 600 &&
+		wait_ready "$mnt" && t cat "$day/000000Z_Beside_id-Beside-0.json" >/dev/null || return 1
+	rules "{\"kind\":\"GET\",\"path\":\"$(log_key never)\",\"hang\":true}"
+	put_object trail "$(log_key never)" "$tmp/other" && hup "$mnt" && await_from "$mnt" hit >/dev/null || return 1
+	start "$tmp/waiting" stat "$day/000000Z_No_1.json"
+	waiting=$started_pid
+	await_from "$mnt" parked 1 && listings=$(status_of "$mnt" .listings) && delete_object trail "$(log_key beside)" && hup "$mnt" &&
+		await_from "$mnt" listed_since "$listings" || return 1
+	start "$tmp/waiting" stat "$day/000000Z_No_2.json"
+	await_from "$mnt" parked 2 && kill -INT "$started_pid" && await 30 gone "$started_pid" || { echo "it waits beyond Ctrl-C: $(ps -o stat=,wchan= "$started_pid")"; status=1; }
+	kill -INT "$waiting"
+	await 30 gone "$waiting" || status=1
+	delete_object trail "$(log_key never)"
+	unmount "$mnt" && return $status
+}
+
 broken_answers() {
 	check "S5: no answer" survives_hit 3 '{"kind":"GET","every":4,"times":3,"hang":true}'
 	check "S5: stops after the headers" survives_hit 3 '{"kind":"GET","every":4,"times":3,"stall_after":0}'
@@ -175,6 +195,7 @@ broken_answers() {
 	check "S5: trickles for ever" passes_not "{\"kind\":\"GET\",\"path\":\"$key\",\"drip\":4}"
 	check "S5: its end while GETs hang" ends '{"kind":"GET","hang":true}'
 	check "S5: its end while LISTs hang" ends '{"kind":"LIST","skip":2,"hang":true}'
+	check "S5: names are dropped beside one that waits" dropped_beside_a_wait
 	check "S6: reset in the body" resumed '{"kind":"GET","every":3,"times":6,"drop_after":100,"how":"reset"}'
 	check "S6: ends in the body" resumed '{"kind":"GET","every":3,"times":6,"drop_after":100}'
 	check "S6: ends after the headers" survives_hit 3 '{"kind":"GET","every":3,"times":6,"drop_after":0}'
