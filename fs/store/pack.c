@@ -144,7 +144,7 @@ static void touch(struct packs *p, const char *name, int64_t now)
 
 	pthread_mutex_lock(&p->mutex);
 	k = packs_called(p, name);
-	due = k && now - k->used >= PACKS_TOUCH;
+	due = k && !packs_lately(k->used, now, PACKS_TOUCH);
 	if (due)
 		k->used = now;
 	pthread_mutex_unlock(&p->mutex);

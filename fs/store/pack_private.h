@@ -14,6 +14,18 @@
 #define PACKS_OF_DAY_MAX 256 /* packs of one day that are looked into */
 #define PACKS_TOUCH      60  /* seconds between two notes of use */
 
+/* Whether that can have been: threads take the time at different moments, but what is later than that is of a
+ * clock that was set back since. And whether it was less than so many seconds ago. */
+static inline bool packs_been(int64_t at, int64_t now)
+{
+	return at <= now + PACKS_TOUCH;
+}
+
+static inline bool packs_lately(int64_t at, int64_t now, int64_t seconds)
+{
+	return packs_been(at, now) && at > now - seconds;
+}
+
 struct pack {
 	char name[PACK_NAME_MAX];
 	int32_t day;
@@ -37,7 +49,7 @@ struct packs {
 	struct pack **pack;    /* by name */
 	size_t n, cap;
 	uint64_t bytes, turn, looks;
-	int64_t looked_at, give_up_until, emptied_at;
+	int64_t looked_at, gave_up_at, emptied_at; /* 0: never */
 	bool said_full, said_refused;
 	struct packs_stats stats;
 };

@@ -19,7 +19,8 @@
 
 /* ---- dropping ---- */
 
-/* Whether the packs at..end, which are of one day, may go; *ret_used: when one of them was last used. */
+/* Whether the packs at..end, which are of one day, may go; *ret_used: when one of them was last used, as far
+ * as that can be. */
 static bool may_go(
 	const struct packs *p, size_t at, size_t end, int32_t for_day, int64_t now, int64_t *ret_used)
 {
@@ -27,12 +28,12 @@ static bool may_go(
 	for (size_t i = at; i < end; i++) {
 		const struct pack *k = p->pack[i];
 
-		if (k->writing || (k->busy_at && now - k->busy_at < PACKS_TOUCH))
+		if (k->writing || (k->busy_at && packs_lately(k->busy_at, now, PACKS_TOUCH)))
 			return false;
-		if (k->used > *ret_used)
+		if (k->used > *ret_used && packs_been(k->used, now))
 			*ret_used = k->used;
 	}
-	return p->pack[at]->day <= for_day || now - *ret_used >= RECENT;
+	return p->pack[at]->day <= for_day || !packs_lately(*ret_used, now, RECENT);
 }
 
 /* The day that goes next. false: none. */
@@ -262,7 +263,8 @@ static bool make_room(struct packs *p, int32_t for_day, int64_t now)
 	bool may;
 
 	pthread_mutex_lock(&p->mutex);
-	may = (!p->emptied_at || now - p->emptied_at >= GIVE_UP) && next_to_go(p, for_day, now, &day);
+	may = (!p->emptied_at || !packs_lately(p->emptied_at, now, GIVE_UP)) &&
+	      next_to_go(p, for_day, now, &day);
 	if (may) {
 		p->emptied_at = now;
 		drop_day(p, day, now);
@@ -276,7 +278,7 @@ static void give_up(struct packs *p, int error, int64_t now)
 	bool say;
 
 	pthread_mutex_lock(&p->mutex);
-	p->give_up_until = now + GIVE_UP;
+	p->gave_up_at = now;
 	say = !p->said_refused;
 	p->said_refused = true;
 	pthread_mutex_unlock(&p->mutex);
@@ -307,7 +309,7 @@ static int put(struct packs *p, const struct source_object *o, const void *data,
 	int r;
 
 	pthread_mutex_lock(&p->mutex);
-	given_up = now < p->give_up_until;
+	given_up = p->gave_up_at && packs_lately(p->gave_up_at, now, GIVE_UP);
 	pthread_mutex_unlock(&p->mutex);
 	if (given_up)
 		return -ENOSPC;

@@ -192,6 +192,22 @@ static void old_days_do_not_drive_out_new_ones(void **state)
 	assert_true(packs_stats(f->packs).bytes <= 18 * 10300);
 }
 
+/* The clock was a year ahead when days were kept. That they were used lately is no reason to keep nothing
+ * else until it is so late again. */
+static void the_clock_is_set_back(void **state)
+{
+	const int64_t ahead = NOW + 365 * 86400ll;
+	struct fixture *f = *state;
+
+	open_packs(f, 18 * 10300); /* as above */
+	for (unsigned d = 28; d >= 11; d--)
+		put(f->packs, d, 0, 10000, ahead);
+	assert_true(has(f->packs, 11, 0, 10000, NOW));
+	put(f->packs, 5, 0, 10000, NOW);
+	assert_true(has(f->packs, 5, 0, 10000, NOW));
+	assert_true(has(f->packs, 11, 0, 10000, NOW));
+}
+
 static void a_full_disk_is_no_error(void **state)
 {
 	struct fixture *f = *state;
@@ -349,6 +365,7 @@ int main(void)
 		TEST(the_least_recently_used_day_goes),
 		TEST(use_is_remembered),
 		TEST(old_days_do_not_drive_out_new_ones),
+		TEST(the_clock_is_set_back),
 		TEST(a_full_disk_is_no_error),
 		TEST(packs_that_are_removed),
 		TEST(two_mounts_share),
