@@ -137,6 +137,10 @@ fails_at_last() { # fails_at_last FILE: right bytes up to an error
 		[ "$(stat -c %s "$tmp/got")" -lt "$(t stat -c %s "$1")" ]
 }
 
+readable() { # readable FILE
+	t cat "$1" >/dev/null 2>"$tmp/why"
+}
+
 unreadable() { # a log goes, and nobody has said so
 	local log count
 	count=$(t cat "$mnt/events/count")
@@ -146,8 +150,8 @@ unreadable() { # a log goes, and nobody has said so
 		fails_at_last "$mnt/events/all.json" && says "Input/output error" t stat "$mnt/events/all.csv" &&
 		t cat "$mnt/events/$day/all.jsonl" >/dev/null && t cat "$mnt/events/$day/all.csv" >/dev/null || return 1
 	mv "$tmp/log" "$log" && hup "$mnt" # another one, as far as can be seen
-	await "$PATIENCE" t cat "$mnt/events/all.csv" >/dev/null && await "$PATIENCE" t cat "$mnt/events/all.jsonl" >/dev/null &&
-		rollups "$source" "$mnt" --some 3 && unmount "$mnt"
+	await "$PATIENCE" readable "$mnt/events/all.csv" && await "$PATIENCE" readable "$mnt/events/all.jsonl" || { cat "$tmp/why"; return 1; }
+	agrees rollups "$source" "$mnt" --some 3 && unmount "$mnt"
 }
 
 # ---- while the index is being built ----
