@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "render/buf.h"
+#include "tests/unit/folder.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define NOW          1750000000 /* 2025-06-15T15:06:40Z */
@@ -446,11 +447,12 @@ static void check_linef(const char *line, const char *format, const char *dir)
 /* Relative paths count from where the command was given: the daemon goes elsewhere. */
 static void test_relative_paths(void **state)
 {
-	char template[] = "/tmp/test_config.XXXXXX", *cwd = getcwd(NULL, 0), *dir;
+	char *cwd = getcwd(NULL, 0), *dir;
+	struct folder folder;
 
 	(void)state;
-	assert_non_null(mkdtemp(template));
-	dir = realpath(template, NULL);
+	folder_make(&folder);
+	dir = realpath(folder.path, NULL);
 	assert_int_equal(chdir(dir), 0);
 	assert_int_equal(mkdir("real", 0700), 0);
 	assert_int_equal(symlink("real", "link"), 0);

@@ -18,6 +18,7 @@
 
 #include "fs/store/segment_format.h"
 #include "tests/segment_model.h"
+#include "tests/unit/folder.h"
 #include "tests/walk_segment.h"
 
 static void write_file(const char *path, const void *data, size_t len)
@@ -31,18 +32,19 @@ static void write_file(const char *path, const void *data, size_t len)
 static void opens_files(void **state)
 {
 	(void)state;
-	char dir[] = "/tmp/test-segment-XXXXXX", path[64];
+	struct folder folder;
+	char path[80];
 	struct model m;
 	struct segment *s;
 	const char *reason = NULL;
 	void *data;
 	size_t len;
-	assert_non_null(mkdtemp(dir));
-	snprintf(path, sizeof path, "%s/segment", dir);
+	folder_make(&folder);
+	snprintf(path, sizeof path, "%s/segment", folder.path);
 	make_model(&m, &(struct recipe){"", 7, 30, 9, 3, true, true}, 3);
 	build_model(&m, &data, &len);
 	assert_int_equal(segment_open(path, &s, &reason), -ENOENT);
-	assert_int_equal(segment_open(dir, &s, &reason), -EBADMSG);
+	assert_int_equal(segment_open(folder.path, &s, &reason), -EBADMSG);
 	write_file(path, data, len);
 	assert_int_equal(segment_open(path, &s, &reason), 0);
 	assert_int_equal(segment_bytes(s), len);
@@ -60,8 +62,7 @@ static void opens_files(void **state)
 		assert_int_equal(segment_open(path, &s, &reason), -EBADMSG);
 		assert_non_null(reason);
 	}
-	unlink(path);
-	rmdir(dir);
+	folder_remove(&folder);
 	free(data);
 	free_model(&m);
 }
@@ -71,15 +72,15 @@ static void opens_files(void **state)
 static void what_cannot_be_read_is_damage(void **state)
 {
 	(void)state;
-	char path[] = "/tmp/test-segment-XXXXXX";
-	int fd = mkstemp(path);
+	struct folder folder;
+	char path[80];
 	struct model m;
 	struct segment *s;
 	const char *reason = NULL;
 	void *data;
 	size_t len;
-	assert_true(fd >= 0);
-	close(fd);
+	folder_make(&folder);
+	snprintf(path, sizeof path, "%s/segment", folder.path);
 	make_model(&m, &(struct recipe){"", 7, 90, 9, 3, true, true}, 3);
 	build_model(&m, &data, &len);
 	const struct segment_header *h = data;
@@ -95,7 +96,7 @@ static void what_cannot_be_read_is_damage(void **state)
 	assert_int_equal(segment_check(s, &reason), -EBADMSG);
 	assert_string_equal(reason, "cannot be read");
 	segment_unref(s);
-	unlink(path);
+	folder_remove(&folder);
 	free(data);
 	free_model(&m);
 }
