@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <time.h>
 
 #include "s3/s3.h"
 #include "s3/sign.h"
@@ -104,6 +105,16 @@ static inline void on_other(void *arg, struct server_request *q)
 
 	atomic_fetch_add(&w->others, 1);
 	server_reply(q, 200, NULL, "", 0);
+}
+
+/* As headers say it. */
+static inline void http_date(int64_t at, char out[64])
+{
+	time_t t = (time_t)at;
+	struct tm tm;
+
+	gmtime_r(&t, &tm);
+	strftime(out, 64, "%a, %d %b %Y %H:%M:%S GMT", &tm);
 }
 
 static inline void reply_error(struct server_request *q, int status, const char *code, const char *extra)

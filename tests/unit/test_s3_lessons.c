@@ -16,15 +16,6 @@
 
 #define OTHER "AKIDRENEWED"
 
-static void http_date(int64_t at, char out[64])
-{
-	time_t t = (time_t)at;
-	struct tm tm;
-
-	gmtime_r(&t, &tm);
-	strftime(out, 64, "%a, %d %b %Y %H:%M:%S GMT", &tm);
-}
-
 static void other_region(struct world *w, struct server_request *q, unsigned n)
 {
 	char auth[1024];
