@@ -13,6 +13,8 @@
 #define XXH_STATIC_LINKING_ONLY
 #include <xxhash.h>
 
+#include "render/utf8.h"
+
 #define HASH_LEN      16
 #define TAIL_LEN      (1 + HASH_LEN)             /* ~ and the hash */
 #define VALUE_CUT_MAX (NAME_LEN_MAX - TAIL_LEN)  /* 238 */
@@ -36,32 +38,6 @@ static const unsigned char class_of[256] = {
 	[0xc2 ... 0xf4] = UTF8,
 	[0xf5 ... 0xff] = ESCAPE,
 };
-
-/* Length of the valid UTF-8 character at p, which begins with a byte of class UTF8; 0 where it is not valid.
- */
-static size_t utf8_len(const unsigned char *p, size_t n)
-{
-	size_t len = p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-	unsigned char low = 0x80, high = 0xbf;
-
-	if (n < len)
-		return 0;
-	/* RFC 3629, section 4: these four narrow the second byte (no overlongs, surrogates, > U+10FFFF). */
-	if (p[0] == 0xe0)
-		low = 0xa0;
-	else if (p[0] == 0xed)
-		high = 0x9f;
-	else if (p[0] == 0xf0)
-		low = 0x90;
-	else if (p[0] == 0xf4)
-		high = 0x8f;
-	if (p[1] < low || p[1] > high)
-		return 0;
-	for (size_t i = 2; i < len; i++)
-		if (p[i] < 0x80 || p[i] > 0xbf)
-			return 0;
-	return len;
-}
 
 static void write_escape(unsigned char c, char *out)
 {
@@ -98,7 +74,7 @@ static bool encode(struct value v, size_t *pos, char *out, size_t cap, size_t *l
 			o += run;
 			continue;
 		}
-		size_t unit = class_of[p[i]] == UTF8 ? utf8_len(p + i, v.len - i) : 0;
+		size_t unit = class_of[p[i]] == UTF8 ? utf8_length(v.p + i, v.len - i) : 0;
 		if (cap - o < (unit ? unit : 3))
 			break;
 		if (unit) {

@@ -3,6 +3,8 @@
  */
 #include "render/token.h"
 
+#include "render/utf8.h"
+
 static bool is_digit(unsigned char c)
 {
 	return c >= '0' && c <= '9';
@@ -28,45 +30,10 @@ static const char *escape_end(const char *p, const char *end, struct fault *f)
 	return p + 6;
 }
 
-/* Length of the UTF-8 sequence at p, whose first byte is not ASCII; 0 if it is not valid. The second byte's
- * range is what keeps out overlong forms, surrogates and what is past U+10FFFF. */
-static int utf8_length(const char *text, const char *end)
-{
-	const unsigned char *p = (const unsigned char *)text;
-	unsigned char low = 0x80, high = 0xbf;
-	int n;
-
-	if (p[0] >= 0xc2 && p[0] <= 0xdf)
-		n = 2;
-	else if ((p[0] & 0xf0) == 0xe0)
-		n = 3;
-	else if (p[0] >= 0xf0 && p[0] <= 0xf4)
-		n = 4;
-	else
-		return 0;
-	if (end - text < n)
-		return 0;
-	if (p[0] == 0xe0)
-		low = 0xa0;
-	else if (p[0] == 0xed)
-		high = 0x9f;
-	else if (p[0] == 0xf0)
-		low = 0x90;
-	else if (p[0] == 0xf4)
-		high = 0x8f;
-	if (p[1] < low || p[1] > high)
-		return 0;
-	for (int i = 2; i < n; i++) {
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	}
-	return n;
-}
-
 static const char *utf8_end(const char *p, const char *end, struct fault *f)
 {
 	while (p < end && (unsigned char)*p >= 0x80) {
-		int n = utf8_length(p, end);
+		size_t n = utf8_length(p, (size_t)(end - p));
 		if (!n)
 			return token_fault(f, p, "invalid UTF-8");
 		p += n;
