@@ -1,10 +1,11 @@
 /*
  * In the build of scripts/coverage, so that the program itself need know nothing of it: its processes write
  * what they have counted into the build's folder when they end, and those that end by _exit(), that have
- * confined themselves, or that were given limits would not.
+ * confined themselves, or that are refused memory would not.
  */
 #include <dlfcn.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -26,15 +27,20 @@ static void end(int signal)
 	__real__exit(ends_with);
 }
 
-/* What is cut spoils what others have counted, and libgcov does not ask whether it was given memory
- * (tests/mount/fail_memory.c). A destructor comes before libgcov's own, which has a priority. */
-__attribute__((destructor)) static void end_limits(void)
+/* libgcov does not ask whether it was given memory (tests/mount/fail_memory.c). A destructor comes before its
+ * own, which has a priority. */
+__attribute__((destructor)) static void give_memory(void)
 {
-	const struct rlimit none = {RLIM_INFINITY, RLIM_INFINITY};
-	void (*give_memory)(void) = (void (*)(void))dlsym(RTLD_DEFAULT, "fail_memory_end");
-	setrlimit(RLIMIT_FSIZE, &none);
-	if (give_memory != NULL)
-		give_memory();
+	void (*give)(void) = (void (*)(void))dlsym(RTLD_DEFAULT, "fail_memory_end");
+	if (give != NULL)
+		give();
+}
+
+/* What is cut spoils what others have counted. */
+static bool may_write(void)
+{
+	struct rlimit limit;
+	return getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur == RLIM_INFINITY;
 }
 
 /* By a signal's handler too, where writing may hang: then what was counted is lost. */
@@ -47,8 +53,9 @@ void __wrap__exit(int status)
 	signal(SIGALRM, end);
 	alarm(WRITE_SECONDS);
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
-	end_limits();
-	__gcov_dump();
+	give_memory();
+	if (may_write())
+		__gcov_dump();
 	__real__exit(status);
 }
 
