@@ -153,7 +153,7 @@ static void adopt_files(struct catalog *c, uint32_t n, uint32_t rows)
 	check(c);
 }
 
-static struct segment *merged(struct part *const *part, size_t n)
+static struct segment_build *merge_of(struct part *const *part, size_t n)
 {
 	struct segment_build *b = segment_build_new(segment_key_day(part[0]->seg));
 
@@ -161,7 +161,12 @@ static struct segment *merged(struct part *const *part, size_t n)
 		for (uint32_t o = 0; o < segment_objects(part[i]->seg); o++)
 			if (part[i]->object[o] != CATALOG_NO_OBJECT)
 				assert_int_equal(segment_build_copy(b, part[i]->seg, o), 0);
-	return made_segment(b);
+	return b;
+}
+
+static struct segment *merged(struct part *const *part, size_t n)
+{
+	return made_segment(merge_of(part, n));
 }
 
 static void free_parts(struct part **part, size_t n)
@@ -276,6 +281,57 @@ static void a_merge_that_comes_too_late_is_dropped(void **state)
 	assert_int_equal(gone.n, 2);
 	assert_false(catalog_has_segment(c, "m"));
 	assert_true(catalog_has_segment(c, "f0") && catalog_has_segment(c, "f1"));
+	catalog_free(c);
+}
+
+static unsigned released;
+
+static void note_release(void *data, size_t len)
+{
+	made_release(data, len);
+	released++;
+}
+
+/* Of which it is known when it is freed. */
+static struct segment *watched(struct segment_build *b)
+{
+	const char *reason;
+	struct segment *s;
+	void *data;
+	size_t len;
+
+	assert_int_equal(segment_build_finish(b, &data, &len), 0);
+	segment_build_free(b);
+	assert_int_equal(segment_open_memory(data, len, note_release, &s, &reason), 0);
+	return s;
+}
+
+/* The same where there is no cache: what was made in vain goes at once. */
+static void a_late_merge_in_memory_is_dropped(void **state)
+{
+	struct catalog *c = make(NULL);
+	struct names gone = {0};
+	struct part **part;
+	struct batch b;
+	size_t n;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) { /* a segment each */
+		static const char *const key[] = {"0.json", "1.json", "2.json"};
+
+		list(c, (size_t)i + 1, key);
+		assert_true(catalog_take(c, 1, 99, &b));
+		publish(c, &b, "");
+	}
+	n = catalog_mergeable(c, &part);
+	assert_int_equal(n, 3);
+	LIST(c, "0.json", "1.json");
+	assert_int_equal(catalog_replace(c, part, n, watched(merge_of(part, n)), "", note, &gone), -ESTALE);
+	assert_int_equal(released, 1);
+	free_parts(part, n);
+	check(c);
+	assert_int_equal(catalog_counts(c).parts, 2);
+	assert_int_equal(catalog_counts(c).rows, 2);
 	catalog_free(c);
 }
 
@@ -630,6 +686,7 @@ int main(void)
 		cmocka_unit_test(merging_ends),
 		cmocka_unit_test(nothing_is_merged_while_objects_wait),
 		cmocka_unit_test(a_merge_that_comes_too_late_is_dropped),
+		cmocka_unit_test(a_late_merge_in_memory_is_dropped),
 		cmocka_unit_test(what_another_mount_may_need_stays),
 		cmocka_unit_test(files_below_a_problem_stay),
 		cmocka_unit_test(any_order_of_events),
