@@ -153,11 +153,27 @@ static void handle_free(struct calls *c, uint64_t node, struct handle *h)
 	free(h);
 }
 
+/* The kernel may hold a name a while longer than what it stands for: told that it is stale, it asks for the
+ * name again before it says anything to anybody. */
+static int list_there(struct calls *c, uint64_t node, struct tree_dir **ret)
+{
+	struct tree_dir *dir;
+	int error = tree_list(c->tree, node, &dir);
+	if (error < 0)
+		return error;
+	if (tree_dir_gone(node, dir)) {
+		tree_dir_unref(dir);
+		return -ESTALE;
+	}
+	*ret = dir;
+	return 0;
+}
+
 static int ask_opendir(struct calls *c, const struct call *call)
 {
 	struct tree_dir *dir;
 	uint64_t since = told_now(c->told);
-	int ret = tree_list(c->tree, call->node, &dir);
+	int ret = list_there(c, call->node, &dir);
 	if (ret == -EAGAIN)
 		return ret;
 	struct handle *h = ret == 0 ? handle_new(dir, since) : NULL;

@@ -81,6 +81,8 @@ struct tree_scratch {
 };
 int tree_list(struct tree *t, uint64_t node, struct tree_dir **ret);
 size_t tree_dir_count(const struct tree_dir *d);
+/* Whether it is that of a date that has no events any more: then its name stands for nothing. */
+bool tree_dir_gone(uint64_t node, const struct tree_dir *d);
 /* Position i as names alone; and its node and attributes as well. -EAGAIN from the second: they are not known
  * yet (an object being indexed): the name may be given without. */
 int tree_dir_entry(struct tree *t, const struct tree_dir *d, size_t i, struct tree_scratch *scratch,

@@ -241,6 +241,13 @@ size_t tree_dir_count(const struct tree_dir *d)
 	return d->n;
 }
 
+bool tree_dir_gone(uint64_t node, const struct tree_dir *d)
+{
+	enum node_kind kind = node_kind(node);
+
+	return d->n == 0 && (kind == NODE_DAY || kind == NODE_MONTH || kind == NODE_YEAR);
+}
+
 bool tree_dir_of_events(const struct tree_dir *d)
 {
 	return d->rows != NULL;

@@ -158,7 +158,34 @@ removed() {
 		soon not there "$(log_path new | sed 's/.gz$//')"
 }
 
+never_empty() { # never_empty FOLDER: listed again and again while its last event goes: as it was, or not at all
+	t "$PYTHON" - "$1" "$PATIENCE" <<'END'
+import os, sys, time
+end = time.monotonic() + float(sys.argv[2])
+while time.monotonic() < end:
+    try:
+        if not os.listdir(sys.argv[1]):
+            sys.exit('empty: ' + sys.argv[1])
+    except FileNotFoundError:
+        sys.exit(0)
+sys.exit('never gone: ' + sys.argv[1])
+END
+}
+
 removed_day() {
+	local folder watchers=() bad=0
+	for folder in events/2025/07/01 events/2025/07 by-user/user-NewDay/2025; do
+		never_empty "$mnt/$folder" &
+		watchers+=($!)
+	done
+	day_goes || bad=1
+	for folder in "${watchers[@]}"; do
+		wait "$folder" || bad=1
+	done
+	return $bad
+}
+
+day_goes() {
 	rm -r "$source/$(dirname "$(log_path day 2025/07/01)")"
 	seen not there 'events/2025/07' && soon not there 'by-user/user-NewDay'
 }
