@@ -413,6 +413,55 @@ names_again() { # the same names on the next mount
 		(cd "$mnt" && t find . | sort) | cmp "$tmp/names" -
 }
 
+hostile_logs() { # the same of logs: each event is shown, and each log, once, also when what was listed is kept
+	"$PYTHON" - "$CONTROL_PORT" >"$tmp/hostile" <<'EOF' || return 1
+import gzip, json, sys, urllib.parse, urllib.request
+top, rest = b'AWSLogs/111122223333/CloudTrail/', b'us-east-1/2025/06/19/'
+names = [b'x.json.gz', b'x.json.gz/y.json.gz', b'X.json.gz', b'x.JSON.gz/z.json.gz', b'../x.json.gz', b'/x.json.gz', b'./x.json.gz', b'../../../../../x.json.gz',
+         b'new\nline.json.gz', b'red\x1b[31m.json.gz', b'csi\xc2\x9b31m.json.gz', b'del\x7f.json.gz', b'not\xffutf8.json.gz', b'pct%2F.json.gz', b'pct%.json.gz',
+         'é.json.gz'.encode(), 'e\u0301.json.gz'.encode(), b'n' * 300 + b'.json.gz', b'.json.gz', b'..json.gz', b'&lt;<tag>.json.gz', b'a b+c.json.gz', b'-rf.json.gz']
+keys = [top + rest + name for name in names]
+keys += [top + b'US-EAST-1' + rest[9:] + b'x.json.gz', top + b'..' + rest[9:] + b'x.json.gz', top + rest[9:] + b'x.json.gz', top + b'us-east-1\n' + rest[9:] + b'x.json.gz',
+         top + b'%' + rest[9:] + b'x.json.gz', top + b'us-east-1/2025/13/99/x.json.gz', top + b'us-east-1/2025/../19/x.json.gz']
+keys += [before + top + rest + b'x.json.gz' for before in (b'AWSLogs/../', b'AWSLogs//', b'/', b'./', b'../', b'a//b/', b'events/', b'.trailfs/')]
+keys.append(top + rest + (b'k/' * 500)[:1024 - len(top + rest) - 8] + b'.json.gz')
+assert len(keys[-1]) == 1024
+for n, key in enumerate(keys):
+    record = {'eventTime': '2025-06-19T00:00:00Z', 'eventName': 'Hostile%d' % n, 'eventID': 'h-%d' % n}
+    request = urllib.request.Request('http://127.0.0.1:%s/_control/object/logs/%s' % (sys.argv[1], urllib.parse.quote(key, safe='')),
+                                     data=gzip.compress(json.dumps({'Records': [record]}).encode(), mtime=0), method='PUT')
+    urllib.request.urlopen(request).read()
+print(len(keys))
+EOF
+	afresh
+	fresh s3://logs "$mnt" && all_hostile && unmount "$mnt" && mount_trail s3://logs "$mnt" && all_hostile &&
+		same "GETs" "$(requests GET)" "$(cat "$tmp/hostile")"
+}
+
+all_hostile() {
+	wait_ready "$mnt" && not t test -e "$mnt/ERRORS" || { t cat "$mnt/ERRORS"; return 1; }
+	"$PYTHON" - "$mnt" "$(cat "$tmp/hostile")" <<'EOF'
+import json, os, sys
+top, wanted = os.fsencode(sys.argv[1]), ['Hostile%d' % n for n in range(int(sys.argv[2]))]
+events, logs = [], []
+for folder, folders, names in os.walk(top):
+    if folder == top:
+        folders[:] = [one for one in folders if not one.startswith(b'by-')]
+    of_events = folder.startswith(top + b'/events/')
+    for name in names:
+        if folder == top and name == b'README':
+            continue
+        if any(byte < 0x20 or byte == 0x7f for byte in name) or len(name) > 255:
+            sys.exit('a name %r' % name)
+        with open(os.path.join(folder, name), 'rb') as file:
+            data = json.load(file)
+        (events if of_events else logs).extend(record['eventName'] for record in ([data] if of_events else data['Records']))
+for what, found in (('events', events), ('logs', logs)):
+    if sorted(found) != sorted(wanted):
+        sys.exit('%s: missing %s, too many %s' % (what, sorted(set(wanted) - set(found)), [one for one in found if found.count(one) > 1]))
+EOF
+}
+
 # ---- S19: new ones
 
 new_objects() { # new_objects HOW OPTION...: while it is mounted; also the same events once more
@@ -436,7 +485,7 @@ new_objects() { # new_objects HOW OPTION...: while it is mounted; also the same 
 
 clean_environment
 places=16 # that a listing may look at: the root, organization, accounts, kinds, regions, and one each
-begin --bucket hostile
+begin --bucket hostile --bucket logs
 other_objects
 damage
 not_allowed
@@ -445,6 +494,7 @@ listings
 how_many
 check "S18: hostile keys" hostile_names
 check "S18: their names stay" names_again
+check "S18: hostile keys of logs" hostile_logs
 check "S19: new objects, SIGHUP" new_objects Hup
 check "S19: new objects, --refresh 1" new_objects Refresh --refresh 1
 end
