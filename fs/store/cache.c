@@ -207,7 +207,7 @@ static int check_id(struct cache *c, const char *source_id)
 
 	if (len >= sizeof(found))
 		return -ENAMETOOLONG;
-	fd = openat(c->dir, "id", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	fd = openat(c->dir, "id", O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ENOENT ? write_file(c->dir, "id", source_id, len) : -errno;
 	n = read(fd, found, sizeof(found));

@@ -387,9 +387,10 @@ int segment_open(const char *path, struct segment **ret, const char **ret_reason
 {
 	void *data = NULL;
 	size_t len = 0;
-	int fd = open(path, O_RDONLY | O_CLOEXEC), rc;
+	/* What was put there in a file's place is neither followed nor, if it is a pipe, waited for. */
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC), rc;
 	if (fd < 0) {
-		rc = -errno;
+		rc = errno == ELOOP ? -EBADMSG : -errno;
 		*ret_reason = "cannot be opened";
 		return rc;
 	}

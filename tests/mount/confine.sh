@@ -1,7 +1,7 @@
 #!/bin/bash
 # What a daemon that somebody has taken over could do: nothing but read its source and write its cache. And what all
 # others can do with the mount, the cache, and the names of what is in them.
-# timeout: 600
+# timeout: 900
 # alone: for a moment there is a namespace in which the mounts of others do not end
 #
 # Tried from inside, in each of its threads (probe.c).
@@ -321,16 +321,38 @@ user_terminates() { # somebody is in it
 
 # ---- the cache
 
-planted() { # planted NAME...: a link there leads out; what it leads to stays as it is
-	local name
+plant() { # plant KIND NAME
+	case $1 in
+	link) ln -s "$outside/file" "$inside/$2" ;;
+	pipe) mkfifo "$inside/$2" ;;
+	folder) mkdir "$inside/$2" && echo kept >"$inside/$2/file" ;;
+	esac
+}
+
+planted() { # planted SOURCE KIND NAME...: in the place of what is there: neither followed nor waited for, and all is served
+	local from=$1 kind=$2 name
+	shift 2
 	for name; do
 		rm -rf "$cache"
-		mount_trail "$source" "$mnt" && wait_ready "$mnt" && unmount "$mnt" && folder_of_cache && fresh_outside || return 1
-		[ "$name" != segment ] || name=$(cd "$inside" && echo *.seg | cut -d' ' -f1)
-		rm -f "$inside/$name" && ln -s "$outside/file" "$inside/$name" || return 1
-		mount_trail "$source" "$mnt" && wait_ready "$mnt" && serves "$mnt" && unmount "$mnt" && untouched || { echo "with $name"; return 1; }
+		mount_trail "$from" "$mnt" && wait_ready "$mnt" && unmount "$mnt" && folder_of_cache && fresh_outside || return 1
+		case $name in
+		segment) name=$(cd "$inside" && echo *.seg | cut -d' ' -f1) ;;
+		pack) name=$(cd "$inside" && echo *.pack | cut -d' ' -f1) ;;
+		esac
+		rm -f "$inside/$name" && plant "$kind" "$name" || return 1
+		mount_trail "$from" "$mnt" && wait_ready "$mnt" && serves "$mnt" && unmount "$mnt" && untouched || { echo "with $name"; return 1; }
 	done
 	rm -rf "$cache"
+}
+
+planted_in_bucket() { # planted_in_bucket KIND
+	clean_environment
+	export AWS_ENDPOINT_URL=$S3_URL AWS_REGION=us-east-1
+	use_keys "$TEST_KEY" "$TEST_SECRET"
+	planted s3://trail "$1" pack listings segment 8000000000000000.pack 0000000000000000.pack tmp-8000000000000000
+	local status=$?
+	clean_environment
+	return $status
 }
 
 planted_folder() { # in place of the source's own
@@ -426,6 +448,9 @@ if is_root; then
 	check "credential_process: another one" other_command
 	check "SIGTERM, of a bucket's" ended_by_term
 	check "credentials that come later" new_home
+	for kind in link pipe folder; do
+		check "in the cache of a bucket: a $kind" planted_in_bucket $kind
+	done
 	clean_environment
 	check "others: kept out" kept_out
 	check "others: by the modes" by_modes
@@ -441,7 +466,9 @@ else
 	mount_trail "$source" "$mnt" && wait_ready "$mnt" && events=$(events_of "$mnt") && unmount "$mnt" || give_up "no mount"
 fi
 check "links that lead out of the source" beyond_links
-check "links in the cache" planted id lock segment tmp-0123456789abcdef x.seg listings
+for kind in link pipe folder; do
+	check "in the cache: a $kind" planted "$source" $kind id lock segment tmp-0123456789abcdef 0123456789abcdef.seg listings
+done
 check "a link for the folder" planted_folder
 check "terminal escapes in names" terminal_escapes
 check "terminal escapes in arguments" escapes_of_arguments
