@@ -259,6 +259,12 @@ static void load_files_once(struct credentials *c)
 	pthread_mutex_unlock(&c->lock);
 }
 
+static bool is_same_file(const struct stamp *a, const struct stamp *b)
+{
+	return a->there == b->there && a->dev == b->dev && a->ino == b->ino && a->size == b->size &&
+	       a->mtime.tv_sec == b->mtime.tv_sec && a->mtime.tv_nsec == b->mtime.tv_nsec;
+}
+
 /* Asks for a reload when the files are no longer those that were read. Once a second is often enough. */
 static void notice_changes(struct credentials *c, int64_t now)
 {
@@ -273,8 +279,9 @@ static void notice_changes(struct credentials *c, int64_t now)
 		return;
 	look_at(c, stamp);
 	pthread_mutex_lock(&c->lock);
-	if (!c->busy && memcmp(stamp, c->stamp, sizeof stamp) != 0)
-		c->reload = c->outdated = true;
+	for (int i = 0; i < FILES && !c->busy; i++)
+		if (!is_same_file(&stamp[i], &c->stamp[i]))
+			c->reload = c->outdated = true;
 	pthread_mutex_unlock(&c->lock);
 }
 
