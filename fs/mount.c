@@ -71,7 +71,7 @@ __attribute__((format(printf, 2, 0))) static void heed(
 /* Runs fuse_session_mount() with what it, and fusermount3, write to standard error caught in `said`. */
 static int mount_quietly(struct fuse_session *session, const char *mountpoint, char said[CAPTURE_SIZE])
 {
-	int quiet = memfd_create("stderr", MFD_CLOEXEC), saved = dup(STDERR_FILENO);
+	int quiet = memfd_create("stderr", MFD_CLOEXEC), saved = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
 	if (quiet >= 0 && saved >= 0)
 		dup2(quiet, STDERR_FILENO);
 	int ret = fuse_session_mount(session, mountpoint);
