@@ -159,7 +159,7 @@ static int match(void *arg, const struct bucket_entry *e)
 {
 	struct wanted *w = arg;
 
-	if (strcmp(e->name, w->name))
+	if (strcmp(e->name, w->name) != 0)
 		return 0;
 	*w->ret = *e;
 	return -EEXIST; /* found: ends the listing */
@@ -175,7 +175,8 @@ static bool try_key(const struct keys *k, size_t prefix_len, const char *prefix,
 	if (!join(&j, prefix, prefix_len, raw.p, raw.len, suffix))
 		return false;
 	i = bound(k, 0, j.text, j.len, false);
-	if (i == k->n || strncmp(key_at(k, i), j.text, j.len) || (suffix[0] != '/' && key_at(k, i)[j.len]))
+	if (i == k->n || strncmp(key_at(k, i), j.text, j.len) != 0 ||
+		(suffix[0] != '/' && key_at(k, i)[j.len]))
 		return false;
 	return entry_at(k, i, prefix, prefix_len, reserved, ret) && !strcmp(ret->name, name);
 }

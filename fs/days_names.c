@@ -14,7 +14,9 @@ struct value days_event(const struct segment *s, uint32_t row)
 {
 	uint32_t code = segment_row_code(s, FACET_EVENT, row);
 
-	return code == SEGMENT_NO_CODE ? (struct value){0} : segment_value(s, FACET_EVENT, code);
+	if (code == SEGMENT_NO_CODE)
+		return (struct value){0};
+	return segment_value(s, FACET_EVENT, code);
 }
 
 size_t day_stem(const struct day *d, struct place at, char *out)

@@ -528,6 +528,8 @@ static int settle_one(struct day *d, struct settling *t, uint32_t second)
 		t->run[i].end = find_second(&d->slice[i], t->run[i].first, second + 1);
 		n += t->run[i].end - t->run[i].first;
 	}
+	if (!n)
+		return 0;
 	if (n > t->cap) {
 		struct timed *more = reallocarray(t->x, n * 2, sizeof(*more));
 

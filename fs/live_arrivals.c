@@ -407,10 +407,10 @@ int arrivals_of_day(struct arrivals *a, int32_t day, struct arrival **ret, size_
 	if (err)
 		return err;
 	err = shown_rows(a, d, &at, &n);
-	if (!err)
+	if (!err) {
 		out = malloc((n + 1) * sizeof(*out));
-	if (!err)
 		err = out ? select_new(a, d, at, n, out, ret_n) : -ENOMEM;
+	}
 	free(at);
 	day_unref(d);
 	if (err) {

@@ -224,7 +224,8 @@ static int want_chunks(
 	*ret = (struct wanted){0};
 	if (!p->n_chunks || end <= p->start[0] || offset >= p->start[p->n_chunks])
 		return 0;
-	ret->first = ret->end = chunk_at(p, offset);
+	ret->first = chunk_at(p, offset);
+	ret->end = ret->first + 1;
 	while (ret->end < p->n_chunks && p->start[ret->end] < end)
 		ret->end++;
 	ret->blob = calloc(ret->end - ret->first, sizeof(struct blob *));
@@ -239,6 +240,8 @@ static int want_chunks(
 	for (size_t i = ret->first; i < ret->end && !err; i++) {
 		struct chunk *c = find_chunk(r, v->is.id, i);
 
+		if (!c) /* cannot be: it was there above */
+			continue;
 		c->taken = true;
 		c->finished |= end >= p->start[i + 1];
 	}

@@ -287,7 +287,7 @@ int plan_rows(struct plan *p, struct view *v, size_t day, struct view_rows **ret
 {
 	struct view_rows *rows = NULL, *old;
 	int32_t is = p->day[day].is->day;
-	int err = 0;
+	int err;
 
 	if (p->cut && p->cut->day->day == is) {
 		*ret = view_rows_ref(p->cut);

@@ -91,7 +91,7 @@ struct report_sources {
 	struct view *view;
 	struct reader *reader;
 };
-int report_make(struct plan *p, const struct report_sources *s, struct buf *out);
+int report_make(struct plan *p, const struct report_sources *from, struct buf *out);
 
 /* A thread's scratch memory. */
 struct renderer;

@@ -181,7 +181,7 @@ static int read_batch(
 static int read_all(const struct report_sources *from, struct signin *const *s, size_t n)
 {
 	size_t max = BATCH_OBJECTS, alone = 0, done;
-	int err = 0;
+	int err;
 
 	for (size_t i = 0; i < n; i += done) {
 		err = read_batch(from, s + i, n - i, max, &done);

@@ -106,11 +106,11 @@ static int count_row(struct tally *t, const struct tally_part *p, int32_t day, u
 int tally_rows(struct tally *t, const struct view_rows *rows)
 {
 	struct tally_part *p = NULL;
-	uint32_t slice = UINT32_MAX;
+	uint32_t slice = 0;
 	int err = 0;
 
 	for (size_t i = 0; i < rows->n && !err; i++) {
-		if (rows->at[i].slice != slice) {
+		if (!p || rows->at[i].slice != slice) {
 			slice = rows->at[i].slice;
 			err = find_part(t, rows->day->slice[slice].part, &p);
 		}

@@ -219,7 +219,7 @@ static int enter_beyond(struct walk *w, const struct stat *wanted)
 /* Opens a folder for reading: a descriptor; -EEXIST: not part of the source; or why it cannot be. */
 static int enter(struct walk *w, const struct level *up, const char *name, struct stat *ret_st)
 {
-	int fd = openat(up->fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC), list = -1, r;
+	int fd = openat(up->fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC), list, r;
 
 	if (fd < 0)
 		return -errno;

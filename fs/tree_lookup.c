@@ -72,7 +72,7 @@ static int lookup_root(struct tree *t, const char *name, uint64_t *ret_node, str
 	if (!strcmp(name, "events"))
 		return answer(t, node_dated(NODE_YEARS, VIEW_ALL, 0), ret_node, ret);
 	for (size_t i = 0; i < sizeof(fixed) / sizeof(*fixed); i++) {
-		if (strcmp(name, fixed[i].name))
+		if (strcmp(name, fixed[i].name) != 0)
 			continue;
 		if (fixed[i].node == NODE_ERRORS && !tree_has_errors(t))
 			return -ENOENT;

@@ -53,6 +53,7 @@ static void drop_names(const struct dropping *x, const struct segment *s, uint32
 	uint32_t code = segment_row_code(s, FACET_EVENT, row);
 	int32_t day = segment_day_of(s, row);
 	struct name name = {.of = x, .date = NODE_UNDATED};
+	struct value event = {0};
 	char spelled[36];
 	int y, m, d;
 	size_t len;
@@ -61,9 +62,10 @@ static void drop_names(const struct dropping *x, const struct segment *s, uint32
 		day_to_date(day, &y, &m, &d);
 		name.date = node_date(y, m, d);
 	}
-	len = name_of_event(segment_row_second(s, row),
-		code == SEGMENT_NO_CODE ? (struct value){0} : segment_value(s, FACET_EVENT, code),
-		segment_row_id(s, row, spelled), segment_row_hash(s, row), name.text);
+	if (code != SEGMENT_NO_CODE)
+		event = segment_value(s, FACET_EVENT, code);
+	len = name_of_event(segment_row_second(s, row), event, segment_row_id(s, row, spelled),
+		segment_row_hash(s, row), name.text);
 	memcpy(name.text + len, ".json", 6);
 	/* A filter that has no id was never asked for, so the kernel holds nothing of it. */
 	view_each_filter(x->t->view, s, row, day, drop_name, &name);

@@ -379,7 +379,7 @@ static int refresh(struct tree *t, uint64_t node)
 		return -ENOMEM;
 	}
 	pthread_mutex_lock(&t->lock);
-	if (!x->made || x->len != b.len || (b.len && memcmp(x->data, b.data, b.len)))
+	if (!x->made || x->len != b.len || (b.len && memcmp(x->data, b.data, b.len) != 0))
 		x->mtime = node == NODE_README ? t->started : clock_date();
 	x->made = now;
 	x->about = about;

@@ -31,7 +31,7 @@ static int is_event(struct day *d, struct place at, const char *stem, size_t len
 	int err;
 
 	if (!may_have_stem(s->part->seg, at.row, stem, len) || day_stem(d, at, is) != len ||
-		memcmp(is, stem, len))
+		memcmp(is, stem, len) != 0)
 		return 0;
 	err = day_settle_rows(d, at.slice, &at.row, 1);
 	return err ? err : slice_shows(s, at.row) && day_clash(d, at) == clash;

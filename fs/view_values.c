@@ -24,14 +24,14 @@ static bool part_is_whole(struct view *v, const struct part *p)
 	return true;
 }
 
-void view_ask(struct view *v, const struct snapshot *s, uint32_t filter, enum facet f, struct question *q)
+void view_ask(struct view *v, const struct snapshot *s, uint32_t filter, enum facet f, struct question *ret)
 {
-	q->view = v;
-	q->snapshot = s;
-	q->facet = f;
-	view_spell_out(v, filter, &q->terms);
-	q->all = !q->terms.n && q->terms.undated && q->terms.from == RANGE_ALL.from &&
-		 q->terms.until == RANGE_ALL.until;
+	ret->view = v;
+	ret->snapshot = s;
+	ret->facet = f;
+	view_spell_out(v, filter, &ret->terms);
+	ret->all = !ret->terms.n && ret->terms.undated && ret->terms.from == RANGE_ALL.from &&
+		   ret->terms.until == RANGE_ALL.until;
 }
 
 int view_settled_day(const struct question *q, int32_t day, struct day **ret)
@@ -77,7 +77,7 @@ static int row_codes(const struct segment *s, enum facet f, uint32_t row, struct
 static int count_rows(const struct question *q, const struct part *p, struct segment_day d,
 	const uint32_t *code, struct counting *c)
 {
-	uint32_t n = view_select(&q->terms, p->seg, code, d.first, d.end, c->rows), n_codes;
+	uint32_t n = view_select(&q->terms, p->seg, code, d.first, d.end, c->rows), n_codes = 0;
 	const struct slice *shown;
 	struct day *settled = NULL;
 	int err = n ? view_settled_day(q, d.day, &settled) : 0;
@@ -112,7 +112,7 @@ static int values_by_rows(
 	*ret_n = 0;
 	if (view_is_never(&q->terms) || !view_codes(&q->terms, p->seg, code))
 		return 0;
-	c.newest = malloc((n + 1u) * sizeof(*c.newest));
+	c.newest = calloc(n + 1u, sizeof(*c.newest));
 	c.has = calloc(n + 1u, sizeof(*c.has));
 	c.rows = malloc((view_most_rows(p->seg) + 1u) * sizeof(*c.rows));
 	c.codes = malloc(c.room * sizeof(*c.codes));

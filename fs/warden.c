@@ -76,7 +76,7 @@ static int send_packet(int socket, const struct iovec *iov, size_t n_iov, const 
 	if (n_fds > 0) {
 		m.msg_control = &control;
 		m.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
-		struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+		struct cmsghdr *c = &control.header;
 		c->cmsg_level = SOL_SOCKET;
 		c->cmsg_type = SCM_RIGHTS;
 		c->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
@@ -257,7 +257,8 @@ static void take_name(char **argv)
 static void let_go(int *socket, int *source)
 {
 	int kept[] = {fcntl(*socket, F_DUPFD_CLOEXEC, 5), fcntl(*source, F_DUPFD_CLOEXEC, 5)};
-	int null = open("/dev/null", O_RDWR);
+	/* It may be 0, 1 or 2 itself, and these stay open in what is run. */
+	int null = open("/dev/null", O_RDWR); // NOLINT(android-cloexec-open)
 	for (int i = 0; i < 3 && null >= 0; i++)
 		dup2(null, i);
 	*socket = dup3(kept[0], 3, O_CLOEXEC);

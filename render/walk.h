@@ -97,7 +97,7 @@ void walker_clear(struct walker *w);
  * arrays are open around it. WALK_IS_WRAPPED: only for CONTEXT_TOP, the value has "Records" or "Events" with
  * an array, and the walk was given up. Else 0, -EBADMSG (see w->fault) or -ENOMEM.
  */
-int walk_value(struct walker *w, unsigned depth, enum context context);
+int walk_value(struct walker *w, unsigned depth, enum context root);
 
 /* The name of a member, as its string's bytes: is it `name`, escapes decoded? */
 bool walk_name_is(const char *p, size_t len, bool escaped, const char *name);

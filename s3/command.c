@@ -13,8 +13,6 @@
 
 #define WORDS_MAX 128
 
-extern char **environ;
-
 /* Reads one word at *p into out (which is at least as long as the text). False: a quote is not closed. */
 static bool take_word(const char **p, char **out)
 {

@@ -96,8 +96,9 @@ static int get(struct cred_context *c, const char *token, const char *name, stru
 	struct http_request request = {.method = "GET", .url = url, .header = header};
 	int r = make_url(c, ROLES, name, url);
 
-	if (r == 0)
-		r = cred_call(c, true, &request, patience(c), ret);
+	if (r < 0)
+		return r;
+	r = cred_call(c, true, &request, patience(c), ret);
 	if (r < 0 || ret->status == 200)
 		return r;
 	r = ret->status == 404 ? cred_fail(c, -ENOENT, "the instance has no role")

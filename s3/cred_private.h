@@ -62,7 +62,7 @@ int cred_profile(struct cred_context *c, struct keys_found **ret);
 int cred_env(struct cred_context *c, struct keys_found **ret);
 int cred_container(struct cred_context *c, struct keys_found **ret);
 int cred_imds(struct cred_context *c, struct keys_found **ret);
-int cred_process(struct cred_context *c, const char *command, struct keys_found **ret);
+int cred_process(struct cred_context *c, const char *line, struct keys_found **ret);
 int cred_sso(struct cred_context *c, const char *profile, struct keys_found **ret);
 
 struct cred_role {

@@ -39,9 +39,9 @@ const char *cred_getenv(const char *name)
 }
 
 static const char *of_profile(
-	const struct profile_set *files, const char *profile, const char *name, const char *sub)
+	const struct profile_set *files, const char *profile, const char *key, const char *sub)
 {
-	const char *value = files ? profile_get(files, PROFILE_PROFILE, profile, name, sub) : NULL;
+	const char *value = files ? profile_get(files, PROFILE_PROFILE, profile, key, sub) : NULL;
 
 	return value && *value ? value : NULL;
 }

@@ -237,6 +237,7 @@ static int add_bucket(const struct endpoint_options *o, struct endpoint *e, char
 {
 	bool path = wants_path(o, e);
 	size_t used = strlen(path ? e->prefix : e->host), n = strlen(o->bucket);
+	/* cppcheck-suppress duplicateValueTernary; they need not be equally long */
 	size_t cap = path ? sizeof(e->prefix) : sizeof(e->host);
 
 	if (used + n + 2 > cap) {

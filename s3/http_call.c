@@ -187,7 +187,7 @@ static bool set_method(const struct call *c)
 static bool set_limits(const struct call *c)
 {
 	CURL *e = c->easy;
-	long stall = (long)(c->stall_ms / 1000 + (c->stall_ms % 1000 != 0));
+	long stall = (long)(c->stall_ms / 1000) + (c->stall_ms % 1000 != 0);
 
 	return curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)c->connect_ms) == CURLE_OK &&
 	       curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)c->total_ms) == CURLE_OK &&

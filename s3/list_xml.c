@@ -87,22 +87,22 @@ static void fail(struct page *p, int error, const char *reason)
 /* Keeps a string: its place, or 0 (and fails). */
 static size_t keep(struct page *p, const char *text, size_t len)
 {
-	size_t at = p->names_len ? p->names_len : 1, end = at + len + 1;
+	size_t at = p->names_len ? p->names_len : 1, behind = at + len + 1;
 
-	if (end > p->names_room) {
+	if (behind > p->names_room) {
 		size_t room = p->names_room ? p->names_room * 2 : 64 * 1024;
-		char *more = realloc(p->names, room > end ? room : end);
+		char *more = realloc(p->names, room > behind ? room : behind);
 
 		if (!more) {
 			fail(p, -ENOMEM, "no memory");
 			return 0;
 		}
 		p->names = more;
-		p->names_room = room > end ? room : end;
+		p->names_room = room > behind ? room : behind;
 	}
 	memcpy(p->names + at, text, len);
 	p->names[at + len] = '\0';
-	p->names_len = end;
+	p->names_len = behind;
 	return at;
 }
 

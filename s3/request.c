@@ -213,7 +213,7 @@ static void answered_well(struct request *r, struct http_answer *a)
 		/* Which began well, or so the status said. */
 		r->result.message[0] = '\0';
 		answered_error(r, a, &x);
-	} else if (error != -EAGAIN && error != 0) {
+	} else if (error != -EAGAIN) {
 		end_with(r, error, strerror(-error));
 	} else {
 		request_fail(

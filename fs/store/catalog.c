@@ -61,9 +61,14 @@ void catalog_free_problems(struct problem *p, size_t n)
 
 /* ---- objects ---- */
 
+static struct entry *entry_at(const struct catalog *c, uint32_t number)
+{
+	return &c->chunk[number / CATALOG_CHUNK][number % CATALOG_CHUNK];
+}
+
 struct entry *catalog_entry(struct catalog *c, uint32_t number)
 {
-	return number < c->n_entries ? &c->chunk[number / CATALOG_CHUNK][number % CATALOG_CHUNK] : NULL;
+	return number < c->n_entries ? entry_at(c, number) : NULL;
 }
 
 struct entry *catalog_by_key(struct catalog *c, const char *key)
@@ -248,7 +253,7 @@ void catalog_free(struct catalog *c)
 	}
 	free(c->slot);
 	for (uint32_t i = 0; i < c->n_entries; i++) {
-		struct entry *e = catalog_entry(c, i);
+		struct entry *e = entry_at(c, i);
 
 		free((char *)e->o.at.key);
 		free(e->problem);
@@ -305,7 +310,7 @@ static int renew_keys(struct catalog *c)
 		return -ENOMEM;
 	*k = (struct keys){.refs = 1};
 	for (uint32_t i = 0; i < c->n_entries; i++) {
-		struct entry *e = catalog_entry(c, i);
+		struct entry *e = entry_at(c, i);
 
 		if (e->state != OBJECT_GONE)
 			k->object[k->n++] = &e->o;
@@ -496,8 +501,8 @@ static int find_unread(struct catalog *c, int32_t first, int32_t last)
 	int err = 0;
 
 	for (uint32_t i = 0; c->counts.failed && i < c->n_entries && !err; i++)
-		if (is_unread(catalog_entry(c, i), first, last))
-			err = catalog_entry(c, i)->error;
+		if (is_unread(entry_at(c, i), first, last))
+			err = entry_at(c, i)->error;
 	return err;
 }
 
@@ -596,12 +601,14 @@ static int copy_problems(struct catalog *c, struct problem **ret, size_t *ret_n)
 {
 	size_t n = 0;
 	struct problem *p = calloc(c->counts.problems + c->n_problems + 1, sizeof(*p));
-	bool ok = p != NULL;
+	bool ok = true;
 
+	if (!p)
+		return -ENOMEM;
 	for (size_t i = 0; ok && i < c->n_problems; i++)
 		ok = copy_problem(p, &n, c->problem[i].key, c->problem[i].reason);
 	for (uint32_t i = 0; ok && c->counts.problems && i < c->n_entries; i++) {
-		struct entry *e = catalog_entry(c, i);
+		struct entry *e = entry_at(c, i);
 
 		if (has_problem(e))
 			ok = copy_problem(

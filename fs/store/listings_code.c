@@ -40,7 +40,7 @@ static bool take_number(const char **p, const char *end, uint64_t *ret)
 
 static uint64_t zigzag(int64_t n)
 {
-	return (uint64_t)n << 1 ^ (uint64_t)(n >> 63);
+	return (uint64_t)n << 1 ^ (0 - (uint64_t)(n < 0));
 }
 
 static int64_t unzigzag(uint64_t n)

@@ -423,7 +423,7 @@ struct packs_stats packs_stats(struct packs *p)
 int packs_open(struct cache *cache, uint64_t max_bytes, struct packs **ret)
 {
 	struct packs *p = calloc(1, sizeof(*p));
-	uint64_t others;
+	uint64_t others = 0;
 
 	if (!p)
 		return -ENOMEM;

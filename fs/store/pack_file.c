@@ -105,7 +105,7 @@ static int settle(struct pack_file *f, int error, const struct pack_entry *e, ui
 static int write_record(
 	struct pack_file *f, const struct pack_head *h, const char *key, const void *data, uint64_t offset)
 {
-	static const char zeros[8];
+	static const char zeros[8] = {0};
 	size_t length = sizeof(*h) + h->key_len + h->data_len;
 	struct iovec iov[] = {
 		{(void *)(uintptr_t)h, sizeof(*h)},

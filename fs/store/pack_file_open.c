@@ -266,12 +266,13 @@ int pack_write_index(struct pack_file *f)
 {
 	size_t len = f->n * sizeof(struct pack_entry) + sizeof(struct pack_tail);
 	struct pack_head head = {.magic = PACK_RECORD, .kind = RECORD_INDEX, .data_len = (uint32_t)len};
-	char *buf = malloc(sizeof(head) + len), *data = buf + sizeof(head);
+	char *buf = malloc(sizeof(head) + len), *data;
 	struct pack_tail tail = {PACK_TAIL, f->end, f->dead + sizeof(head) + len, 0};
 	int r;
 
 	if (!buf)
 		return -ENOMEM;
+	data = buf + sizeof(head);
 	pthread_mutex_lock(&f->mutex); /* a reader may be about to forget one */
 	if (f->n > 0)
 		memcpy(data, f->entry, len - sizeof(tail));

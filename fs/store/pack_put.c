@@ -169,7 +169,7 @@ static void make_place(struct packs *p)
 		if (k->writing && (!oldest || k->turn < oldest->turn))
 			oldest = k;
 	}
-	if (n >= WRITERS_MAX) {
+	if (oldest && n >= WRITERS_MAX) {
 		oldest->writing = false;
 		f = pack_file_ref(oldest->file);
 	}

@@ -315,14 +315,14 @@ static int take_alone(struct reader *r, struct entry *e, struct blob **ret, char
 
 static int load_piece(struct reader *r, struct entry *e, struct blob **ret)
 {
-	uint64_t start = e->form * PIECE, left = e->o.size - start;
+	uint64_t at = e->form * PIECE, left = e->o.size - at;
 	size_t n = (size_t)(left < PIECE ? left : PIECE), got = 0;
 	char *data = malloc(n + 1);
 	int error;
 
 	if (!data)
 		return -ENOMEM;
-	error = source_read(r->source, &e->o, start, data, n, &got);
+	error = source_read(r->source, &e->o, at, data, n, &got);
 	if (error == 0 && got != n)
 		error = -ESTALE;
 	if (error) {

@@ -190,7 +190,7 @@ static int by_row(const void *a, const void *b, void *writer)
 /* The numbers of a row in the columns by row. That of by-resource is not by row: 0. */
 static void row_numbers(const struct writer *w, const struct built_row *r, uint32_t ret[ROW_NUMBERS])
 {
-	ret[SECTION_SECOND - SECTION_SECOND] = r->second;
+	ret[0] = r->second; /* SECTION_SECOND is the first of them */
 	ret[SECTION_OBJECT - SECTION_SECOND] = w->object_place[r->object];
 	ret[SECTION_ORDINAL - SECTION_SECOND] = r->ordinal;
 	ret[SECTION_OFFSET - SECTION_SECOND] = r->offset;
