@@ -513,8 +513,8 @@ static int run_mount(struct app *a, char error[TEXT_MAX])
 	pthread_cond_broadcast(&a->changed);
 	pthread_mutex_unlock(&a->lock);
 	if (have_signals) {
-		/* It does not end by that: it waits for signals. */
-		pthread_kill(a->signals, SIGTERM); // NOLINT(bugprone-bad-signal-to-kill-thread,cert-pos44-c)
+		/* It waits for it. NOLINTNEXTLINE(bugprone-bad-signal-to-kill-thread,cert-pos44-c) */
+		pthread_kill(a->signals, SIGTERM);
 		pthread_join(a->signals, NULL);
 	}
 	if (have_herald)

@@ -397,8 +397,9 @@ void slot_free(struct slot *s)
 	struct version *v;
 
 	while ((v = LIST_FIRST(&s->versions))) {
+		/* version_free() takes it off the list. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
 		plan_unref(v->plan);
-		version_free(v); // NOLINT(clang-analyzer-unix.Malloc): which takes it off the list
+		version_free(v);
 	}
 	plan_unref(s->measuring);
 	free(s);

@@ -258,7 +258,7 @@ static void let_go(int *socket, int *source)
 {
 	int kept[] = {fcntl(*socket, F_DUPFD_CLOEXEC, 5), fcntl(*source, F_DUPFD_CLOEXEC, 5)};
 	/* It may be 0, 1 or 2 itself, and these stay open in what is run. */
-	int null = open("/dev/null", O_RDWR); // NOLINT(android-cloexec-open)
+	int null = open("/dev/null", O_RDWR); /* NOLINT(android-cloexec-open) */
 	for (int i = 0; i < 3 && null >= 0; i++)
 		dup2(null, i);
 	*socket = dup3(kept[0], 3, O_CLOEXEC);
