@@ -71,7 +71,7 @@ static inline int fake_get(struct fake *f, const struct source_object *o, char *
 	for (int i = 0; i < f->n; i++) {
 		struct fake_object *x = &f->object[i];
 
-		if (strcmp(x->key, o->key) || !x->there)
+		if (strcmp(x->key, o->key) != 0 || !x->there)
 			continue;
 		if (x->version != o->tag)
 			return -ESTALE;
@@ -141,7 +141,7 @@ static inline void put(struct fake *f, const char *key)
 	struct fake_object *x = f->object;
 
 	pthread_mutex_lock(&f->lock);
-	while (x < f->object + f->n && strcmp(x->key, key))
+	while (x < f->object + f->n && strcmp(x->key, key) != 0)
 		x++;
 	assert_true(x < f->object + OBJECTS_MAX);
 	if (x == f->object + f->n)

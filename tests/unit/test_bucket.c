@@ -281,8 +281,8 @@ static uint32_t walk(const struct fixture *x, const char *prefix, size_t prefix_
 		const struct bucket_entry *e = &l->entry[i];
 		struct bucket_entry found;
 
-		assert_true(
-			e->name[0] && !strchr(e->name, '/') && strcmp(e->name, ".") && strcmp(e->name, ".."));
+		assert_true(e->name[0] && !strchr(e->name, '/') && strcmp(e->name, ".") != 0 &&
+			    strcmp(e->name, "..") != 0);
 		assert_false(!prefix_len && reserved(e->name));
 		for (uint32_t k = 0; k < i; k++)
 			assert_string_not_equal(e->name, l->entry[k].name);

@@ -85,8 +85,8 @@ static void no_documents(void **state)
 		"<?xml version=\"1.0\" encoding=\"nonsense\"?><Error><Code>A</Code></Error>",
 		"<!DOCTYPE Error><Error><Code>A</Code></Error>",
 		"<!DOCTYPE Error SYSTEM \"file:///etc/passwd\"><Error><Code>A</Code></Error>",
-		"<!DOCTYPE x [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;&a;&a;&a;&a;&a;\">]>"
-		"<Error><Code>&b;</Code></Error>",
+		("<!DOCTYPE x [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;&a;&a;&a;&a;&a;\">]>"
+		 "<Error><Code>&b;</Code></Error>"),
 		"<Error><Code>&undeclared;</Code></Error>",
 	};
 	struct error_xml e, none = {0};

@@ -251,7 +251,8 @@ static void *crowd_run(void *arg)
 		r = get(f, i * 7 % 40, key, INFLATED, &b);
 		if (r == -EIO)
 			continue;
-		if (r != 0 || blob_len(b) != strlen(key + 2) || memcmp(blob_data(b), key + 2, blob_len(b)))
+		if (r != 0 || blob_len(b) != strlen(key + 2) ||
+			memcmp(blob_data(b), key + 2, blob_len(b)) != 0)
 			wrong++;
 		if (r == 0)
 			blob_unref(b);

@@ -33,7 +33,7 @@ static void serve(struct world *w, struct server_request *q, unsigned n)
 			first + (strstr(how, "late") != NULL) - (strstr(how, "early") != NULL),
 			last + (strstr(how, "late") != NULL) - (strstr(how, "early") != NULL),
 			SIZE + (strstr(how, "grown") != NULL));
-		server_reply(q, 206, extra, TEXT + first, last - first + 1);
+		server_reply(q, 206, extra, &TEXT[first], last - first + 1);
 	} else if (strstr(how, "chunked")) {
 		server_head(q, 200, -1, "ETag: \"e\"\r\nTransfer-Encoding: chunked\r\n");
 		server_send(q, "24\r\n" TEXT "\r\n0\r\n\r\n", SIZE + 11);
@@ -216,7 +216,7 @@ static void crumbs(struct world *w, struct server_request *q, unsigned n)
 		sscanf(server_header(q, "range", range, sizeof(range)), "bytes=%lu-%lu", &first, &last) == 2;
 	snprintf(extra, sizeof(extra), "ETag: \"e\"\r\nContent-Range: bytes %lu-%lu/%u\r\n", first, last,
 		LARGE);
-	server_head(q, part ? 206 : 200, (long long)(last - first + 1), part ? extra : "ETag: \"e\"\r\n");
+	server_head(q, part ? 206 : 200, (long long)(last - first) + 1, part ? extra : "ETag: \"e\"\r\n");
 	size_t len = last - first + 1 < sizeof(block) ? last - first + 1 : sizeof(block);
 	server_send(q, block, len);
 	if (len < last - first + 1)
