@@ -43,7 +43,7 @@ ours || give_up "mounting s3://trail" # once, untimed: the server makes its ETag
 ours_after || give_up "the bucket is not what it should be"
 peers=()
 for program in aws rclone s3fs; do
-	have_peer $program && peers+=(by_$program)
+	have_peer $program && peers+=("by_$program")
 done
 rounds ours "${peers[@]}"
 what="bucket, 30 ms a request, first index ($(thousands "$objects") objects)"

@@ -118,7 +118,7 @@ unconfined() { # the tries mean something: elsewhere other things come of them
 	local before
 	inside=$tmp/inside
 	mkdir -p "$inside"
-	probe "$PYTHON" -c 'import os, signal; os.kill(os.getpid(), signal.SIGUSR2)' && grep -q done "$tmp/says" || return 1
+	probe "$PYTHON" -c 'import os, signal; os.kill(os.getpid(), signal.SIGUSR2)' && grep -q "done" "$tmp/says" || return 1
 	# In a container more may be refused to everybody than on a machine, but never these.
 	before=$(join <(sort "$tmp/says") <(sort "$tmp/wanted") |
 		awk '$1 ~ /^(read|write|make|list|truncate|rename|unlink|link|fork|exec|signal|tcp|bind|listen|local|clone3)/ && $2 == $3 { printf "%s ", $1 }')

@@ -53,7 +53,7 @@ is_right() {
 
 # New objects of days that have segments make more of them, which are then merged.
 merging() { # merging POINT...: dies there while objects come
-	local i key
+	local i
 	rm -rf "$cache"
 	mount_trail "$tmp/part" "$mnt" && wait_ready "$mnt" || return 1
 	for i in 1 2 3 4 5 6; do

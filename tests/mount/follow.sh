@@ -186,7 +186,7 @@ removed_day() {
 }
 
 day_goes() {
-	rm -r "$source/$(dirname "$(log_path day 2025/07/01)")"
+	rm -r "${source:?}/$(dirname "$(log_path day 2025/07/01)")"
 	seen not there 'events/2025/07' && soon not there 'by-user/user-NewDay'
 }
 

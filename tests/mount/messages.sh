@@ -51,8 +51,7 @@ many_in_a_piece() { # in the first pass: 540 names with attributes, where a fold
 }
 
 second_pass() { # names, attributes and contents are the kernel's; at the latest the third time, should it be short of memory
-	local round
-	for round in 1 2 3; do
+	for _ in 1 2 3; do
 		search || return 1
 		at_most readdirplus 20 && at_most lookup 60 && at_most getattr 60 && at_most read 20 && return 0
 	done
