@@ -107,8 +107,7 @@ format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
 
 lint:
-	scripts/check-layers
-	clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')
+	scripts/lint
 
 clean:
 	rm -rf build trailfs
