@@ -353,6 +353,60 @@ static void many_threads(void **state)
 			assert_true(has(f->packs, 1 + n % 4, n, 50 + n % 977, NOW));
 }
 
+/* ---- more packs than may be open ---- */
+
+#define MANY_PACKS 150
+
+static size_t descriptors(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	size_t n = 0;
+
+	assert_non_null(dir);
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
+}
+
+/* One a day. */
+static struct source_object of_a_day(unsigned i, char key[128])
+{
+	snprintf(key, 128, "AWSLogs/111122223333/CloudTrail/us-east-1/2025/%02u/%02u/0.json.gz", i / 25 + 1,
+		i % 25 + 1);
+	return (struct source_object){.key = key, .size = 100, .mtime = i, .tag = i};
+}
+
+static void many_packs(void **state)
+{
+	struct fixture *f = *state;
+	size_t before;
+	char key[128];
+
+	open_packs(f, LARGE);
+	for (unsigned i = 0; i < MANY_PACKS; i++) {
+		struct source_object o = of_a_day(i, key);
+		char data[100];
+
+		memset(data, (int)i, sizeof(data));
+		packs_put(f->packs, &o, data, NOW);
+	}
+	open_packs(f, LARGE);
+	before = descriptors();
+	for (unsigned round = 0; round < 2; round++)
+		for (unsigned i = 0; i < MANY_PACKS; i++) {
+			struct source_object o = of_a_day(i, key);
+			char *data;
+
+			assert_int_equal(packs_get(f->packs, &o, NOW, &data), 0);
+			for (size_t k = 0; k < 100; k++)
+				assert_int_equal((unsigned char)data[k], i);
+			free(data);
+			assert_true(descriptors() <= before + 128);
+		}
+	assert_int_equal(packs_stats(f->packs).packs, MANY_PACKS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -371,6 +425,7 @@ int main(void)
 		TEST(two_mounts_share),
 		TEST(two_mounts_one_pack),
 		TEST(many_threads),
+		TEST(many_packs),
 	};
 
 	log_set_level(LOG_LEVEL_ERROR);
