@@ -226,7 +226,7 @@ static int take_whole(struct get *g, struct http_answer *a)
 	return keep(g, a->data + from, len < left ? len : left);
 }
 
-static int take(struct request *r, struct http_answer *a, uint64_t *ret_bytes)
+static int take_any(struct request *r, struct http_answer *a, uint64_t *ret_bytes)
 {
 	struct get *g = (struct get *)r;
 	uint64_t before = g->have;
@@ -250,6 +250,17 @@ static int take(struct request *r, struct http_answer *a, uint64_t *ret_bytes)
 	return -EAGAIN;
 }
 
+static int take(struct request *r, struct http_answer *a, uint64_t *ret_bytes)
+{
+	int error = take_any(r, a, ret_bytes);
+
+	if (error == -ESTALE)
+		request_fail(r, error, "it is another object than the one that was listed");
+	else if (error == -EIO)
+		request_fail(r, error, "more comes than the part that was asked for");
+	return error;
+}
+
 /* There is no such part, it says, of what there was a part before. */
 static bool changed(struct request *r, int status)
 {
@@ -266,8 +277,6 @@ static void end(struct request *r)
 	struct s3_result *result = &r->result;
 	char *data = NULL;
 
-	if (result->error == -ESTALE && !result->message[0])
-		request_fail(r, -ESTALE, "it is another object than the one that was listed");
 	snprintf(result->etag, sizeof(result->etag), "%s", g->etag);
 	if (result->error == 0) {
 		data = g->data ? g->data : calloc(1, 1);

@@ -240,11 +240,13 @@ static void answered(void *arg, struct http_answer *a)
 	struct request *r = arg;
 	struct error_xml x = {0};
 	bool well = a->status == 200 || a->status == 206;
+	/* What says that it will be too large is broken off before its first byte. */
+	bool some = (a->len > 0 && a->error != -ECANCELED) || a->error == -EFBIG;
 
 	count_answer(r, a);
 	if (s3_is_cancelled(r->s)) {
 		end_with(r, -ECANCELED, "stopped");
-	} else if (well && (a->error == 0 || (a->len > 0 && a->error != -ECANCELED))) {
+	} else if (well && (a->error == 0 || some)) {
 		answered_well(r, a);
 	} else if (a->error) {
 		answered_not(r, a);

@@ -87,6 +87,40 @@ static void test_get(void **state)
 	}
 }
 
+static void all_of_it(struct world *w, struct server_request *q, unsigned n)
+{
+	static char large[200000];
+
+	(void)w;
+	(void)n;
+	server_reply(q, 200, "ETag: \"e\"\r\n", large, sizeof(large));
+}
+
+/* An object has become another, larger one; or a part of it was asked for, and all of it comes. */
+static void test_too_much(void **state)
+{
+	static const struct {
+		uint64_t size, first, n;
+		int error;
+		const char *said, *log;
+	} rows[] = {
+		{100000, 0, 0, -ESTALE, "another object", THRICE("/trail-logs/k\n")},
+		{36, 0, 0, -ESTALE, "another object", THRICE("/trail-logs/k\n")},
+		{200000, 10, 6, -EIO, "more comes than", THRICE("/trail-logs/k bytes=10-15\n")},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct world *w = world_new(all_of_it, NULL);
+
+		assert_null(get(w, "k", rows[i].size, NULL, rows[i].first, rows[i].n));
+		assert_int_equal(w->result.error, rows[i].error);
+		expect_said(w, rows[i].said);
+		assert_string_equal(w->log, rows[i].log);
+		world_free(w);
+	}
+}
+
 /* What came before a reset may be lost or not: whole it is either way. */
 static void test_get_reset(void **state)
 {
@@ -289,6 +323,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_get),
+		cmocka_unit_test(test_too_much),
 		cmocka_unit_test(test_get_reset),
 		cmocka_unit_test(test_get_other_size),
 		cmocka_unit_test(test_get_against_md5),
