@@ -98,11 +98,14 @@ struct blob *blob_keep(char *data, size_t len, struct cache *spill)
 	struct blob *b = NULL;
 	int fd = len > held_max ? cache_spill(spill) : -1;
 
-	if (fd >= 0 && append(&fd, data, len) == 0 && map(fd, len, &b) == 0)
-		free(data);
+	if (fd >= 0 && append(&fd, data, len) == 0)
+		map(fd, len, &b);
 	if (fd >= 0)
 		close(fd);
-	return b ? b : blob_new(data, len);
+	if (!b)
+		return blob_new(data, len);
+	free(data);
+	return b;
 }
 
 /* In pieces, through a file. */
