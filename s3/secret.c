@@ -11,36 +11,39 @@
 
 #include <openssl/crypto.h>
 
-#define HEAD 16 /* bytes before what the caller sees: the length of the mapping; keeps it aligned */
+/* Before what the caller sees. */
+struct head {
+	_Alignas(16) size_t len; /* of the mapping */
+};
 
 void *secret_new(size_t n)
 {
-	size_t len = n + HEAD;
-	char *p;
+	size_t len = n + sizeof(struct head);
+	struct head *h;
 
 	if (len < n)
 		return NULL;
-	p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (p == MAP_FAILED)
+	h = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (h == MAP_FAILED)
 		return NULL;
 	/* Both are extras: a limit on locked memory must not take the mount away. */
-	(void)madvise(p, len, MADV_DONTDUMP);
-	(void)mlock(p, len);
-	memcpy(p, &len, sizeof len);
-	return p + HEAD;
+	(void)madvise(h, len, MADV_DONTDUMP);
+	(void)mlock(h, len);
+	h->len = len;
+	return h + 1;
 }
 
 void secret_free(void *p)
 {
-	char *start;
+	struct head *h;
 	size_t len;
 
 	if (!p)
 		return;
-	start = (char *)p - HEAD;
-	memcpy(&len, start, sizeof len);
-	OPENSSL_cleanse(start, len);
-	munmap(start, len);
+	h = (struct head *)p - 1;
+	len = h->len;
+	OPENSSL_cleanse(h, len);
+	munmap(h, len);
 }
 
 void secret_wipe(char *text)
