@@ -349,7 +349,7 @@ planted_in_bucket() { # planted_in_bucket KIND
 	clean_environment
 	export AWS_ENDPOINT_URL=$S3_URL AWS_REGION=us-east-1
 	use_keys "$TEST_KEY" "$TEST_SECRET"
-	planted s3://trail "$1" pack listings segment 8000000000000000.pack 0000000000000000.pack tmp-8000000000000000
+	planted s3://planted "$1" pack listings segment 8000000000000000.pack 0000000000000000.pack tmp-8000000000000000
 	local status=$?
 	clean_environment
 	return $status
@@ -442,7 +442,7 @@ if is_root; then
 	check "what is logged" logged
 	check "nothing is missing here" nothing_missing
 	check "without Landlock and seccomp" without
-	start_faults --bucket trail="$source"
+	start_faults --bucket trail="$source" --bucket planted="$source"
 	check "a bucket's daemon" bucket
 	check "as /proc says, of a bucket's" every_thread_says_so
 	check "credential_process: another one" other_command
