@@ -68,8 +68,10 @@ static int take_page(struct request *r, struct http_answer *a, uint64_t *ret_byt
 
 	*ret_bytes = 0;
 	note_date(r->s, a->date);
-	if (a->error == -EFBIG)
+	if (a->error == -EFBIG) {
+		request_fail(r, -EBADMSG, "the answer is larger than a page of a listing can be");
 		return -EBADMSG;
+	}
 	if (a->error)
 		return -EAGAIN;
 	if (!a->data || !memmem(a->data, head, "ListBucketResult", 16)) {

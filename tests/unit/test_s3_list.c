@@ -138,6 +138,35 @@ static void test_list_circles(void **state)
 	}
 }
 
+/* More than any page can be: it is said in its head, or it comes. */
+static void too_large(struct world *w, struct server_request *q, unsigned n)
+{
+	static char much[1 << 20];
+	long long length = strcmp(w->text, "said") == 0 ? 17 * (long long)sizeof(much) : -1;
+
+	(void)n;
+	server_head(q, 200, length, NULL);
+	for (int i = 0; i < 17; i++)
+		server_send(q, much, sizeof(much));
+	server_hang_up(q, false);
+}
+
+static void test_list_too_large(void **state)
+{
+	static const char *const kinds[] = {"said", "not said"};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct world *w = world_new(too_large, NULL);
+
+		w->text = kinds[i];
+		assert_int_equal(list(w, "a/", '/'), -EBADMSG);
+		expect_said(w, "larger than a page");
+		assert_int_equal(atomic_load(&w->asked), 1);
+		world_free(w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -146,6 +175,7 @@ int main(void)
 		cmocka_unit_test(test_list_stopped_by_sink),
 		cmocka_unit_test(test_list_bad_pages),
 		cmocka_unit_test(test_list_circles),
+		cmocka_unit_test(test_list_too_large),
 	};
 
 	world_environment();
