@@ -14,6 +14,8 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "render/utf8.h"
+
 #define LOG_LINE_MAX 2000
 
 static atomic_int max_level = LOG_LEVEL_INFO;
@@ -26,21 +28,12 @@ static void *send_arg;
 size_t log_printable(const char *text)
 {
 	const unsigned char *p = (const unsigned char *)text;
-	size_t n = *p < 0x80 ? 1 : *p < 0xE0 ? 2 : *p < 0xF0 ? 3 : 4;
 
-	if (*p < 0x20 || *p == 0x7F || (*p >= 0x80 && *p < 0xC2) || *p > 0xF4)
+	if (*p < 0x80)
+		return *p >= 0x20 && *p != 0x7F;
+	if (*p == 0xC2 && p[1] < 0xA0)
 		return 0;
-	if ((*p == 0xC2 || *p == 0xE0) && p[1] < 0xA0)
-		return 0;
-	if (*p == 0xF0 && p[1] < 0x90)
-		return 0;
-	/* Surrogates; beyond U+10FFFF. */
-	if ((*p == 0xED && p[1] > 0x9F) || (*p == 0xF4 && p[1] > 0x8F))
-		return 0;
-	for (size_t i = 1; i < n; i++)
-		if ((p[i] & 0xC0) != 0x80)
-			return 0;
-	return n;
+	return utf8_length(text, strnlen(text, 4));
 }
 
 void log_clean(char *text)

@@ -32,11 +32,11 @@ void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* An error, of a constant line; safe in signal handlers. */
-void log_dying(const char *line);
-
 /* The same of a line that is no log: "trailfs: TEXT". */
 void log_say(FILE *to, const char *text);
+
+/* An error, of a constant line; safe in signal handlers. */
+void log_dying(const char *line);
 
 /* How many bytes the character of UTF-8 that the text begins with has; 0: it is none, or a control character.
  * What a text gets by it in place. */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "render/name.h"
+#include "render/utf8.h"
 
 #define DAY_SECONDS 86400
 
@@ -16,22 +17,13 @@
 /* The character at p and its length; -1: these bytes are no UTF-8, 1 of them. */
 static int32_t read_char(const unsigned char *p, size_t left, size_t *ret_len)
 {
-	static const uint32_t least[5] = {0, 0, 0x80, 0x800, 0x10000};
-	size_t n = *p < 0x80 ? 1 : *p >= 0xc2 && *p < 0xe0 ? 2 : *p >= 0xe0 && *p < 0xf0 ? 3 : 4;
-	uint32_t c = n == 1 ? *p : *p & (0xffu >> (n + 1));
+	size_t n = *p < 0x80 ? 1 : utf8_length((const char *)p, left);
+	int32_t c = n == 1 ? *p : *p & (0xff >> (n + 1));
 
-	*ret_len = 1;
-	if ((*p >= 0x80 && *p < 0xc2) || *p > 0xf4 || n > left)
-		return -1;
-	for (size_t i = 1; i < n; i++) {
-		if ((p[i] & 0xc0) != 0x80)
-			return -1;
+	*ret_len = n ? n : 1;
+	for (size_t i = 1; i < n; i++)
 		c = c << 6 | (p[i] & 0x3f);
-	}
-	if (c < least[n] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
-		return -1;
-	*ret_len = n;
-	return (int32_t)c;
+	return n ? c : -1;
 }
 
 /* Characters that are not seen, or that turn what is around them; and those that XML does not have. */

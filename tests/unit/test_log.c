@@ -49,6 +49,9 @@ static void test_clean(void **state)
 		{"\xc0\x9b \xc1\xbf \xf5\x80\x80\x80", "trailfs: ?? ?? ????\n"},
 		{"\xe0\x82\x9b", "trailfs: ???\n"},
 		{"\xf0\x80\x82\x9b", "trailfs: ????\n"},
+		/* surrogates, and what is beyond U+10FFFF, between the last that are not */
+		{"\xed\x9f\xbf\xed\xa0\x80\xee\x80\x80", "trailfs: \xed\x9f\xbf???\xee\x80\x80\n"},
+		{"\xf4\x8f\xbf\xbf\xf4\x90\x80\x80", "trailfs: \xf4\x8f\xbf\xbf????\n"},
 	};
 
 	(void)state;
