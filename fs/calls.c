@@ -171,7 +171,7 @@ static int list_there(struct calls *c, uint64_t node, struct tree_dir **ret)
 
 static int ask_opendir(struct calls *c, const struct call *call)
 {
-	struct tree_dir *dir;
+	struct tree_dir *dir = NULL;
 	uint64_t since = told_now(c->told);
 	int ret = list_there(c, call->node, &dir);
 	if (ret == -EAGAIN)
