@@ -254,7 +254,7 @@ static int open_kept(struct app *a)
 }
 
 /* The bounds that they have are for machines with some memory. */
-static void follow_memory(struct app *a)
+static void bound_memory(struct app *a)
 {
 	uint64_t limit = memory_limit();
 	large_allow(limit / LARGE_SHARE);
@@ -294,7 +294,7 @@ static int open_stack(struct app *a, char error[TEXT_MAX])
 	if (ret == 0)
 		ret = live_new(a->catalog, a->days, a->reader, a->cache, LIVE_KEPT, woken, a, &a->live);
 	if (ret == 0)
-		follow_memory(a);
+		bound_memory(a);
 	else
 		snprintf(error, TEXT_MAX, "cannot start: %s", strerror(-ret));
 	return ret;

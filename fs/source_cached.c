@@ -131,7 +131,6 @@ static void cached_fetch(
 	source_fetch(c->inner, m->object, n_misses, came, m);
 }
 
-/* Offline, too: then it is not here, which is no fact about the object, as damage would be. */
 /* Offline what is kept is all there is: it is not given up, and comes again as it is. */
 static bool cached_doubt(struct source *s, const struct source_object *o)
 {
@@ -150,6 +149,7 @@ static int read_kept(struct source_cached *c, const struct source_object *o, uin
 	char *data;
 	int r = packs_get(c->packs, o, now(), &data);
 
+	/* That it is not here is no fact about the object, as damage would be. */
 	if (r < 0)
 		return r == -ENOENT ? -EHOSTUNREACH : r;
 	*ret_n = n < left ? n : (size_t)left;

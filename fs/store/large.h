@@ -1,6 +1,6 @@
 /*
  * Objects so large that one at a time is held in memory, whichever threads want them: a bucket of such ones
- * would fill it otherwise. Where there is little memory (a control group), the largest are refused.
+ * would fill it otherwise. Where there is little memory, the largest are refused.
  *
  * Thread-safe. The turn is the process's, as the memory is.
  */
