@@ -341,8 +341,9 @@ static void list(struct calls *c, const struct call *call, const struct tree_dir
 	free(f.buf);
 }
 
-/* Lists the directory anew for a handle. */
-static int list_again(struct calls *c, const struct call *call)
+/* Lists the directory anew for a handle. What has gone since it was opened is as it was then to who has seen
+ * nothing of it yet: he looks no name up again. */
+static int list_again(struct calls *c, const struct call *call, bool begun)
 {
 	struct handle *h = (struct handle *)(uintptr_t)call->handle;
 	struct tree_dir *dir;
@@ -350,6 +351,10 @@ static int list_again(struct calls *c, const struct call *call)
 	int err = tree_list(c->tree, call->node, &dir);
 	if (err < 0)
 		return err;
+	if (!begun && tree_dir_gone(call->node, dir)) {
+		tree_dir_unref(dir);
+		return 0;
+	}
 	push_listed(c->push, call->node, dir);
 	pthread_mutex_lock(&h->lock);
 	struct tree_dir *old = h->dir;
@@ -366,9 +371,9 @@ static int listing_of(struct calls *c, const struct call *call, struct tree_dir 
 {
 	struct handle *h = (struct handle *)(uintptr_t)call->handle;
 	pthread_mutex_lock(&h->lock);
-	bool rewound = call->offset == 0 && (h->begun || h->kept);
+	bool begun = h->begun, rewound = call->offset == 0 && (begun || h->kept);
 	pthread_mutex_unlock(&h->lock);
-	int err = rewound ? list_again(c, call) : 0;
+	int err = rewound ? list_again(c, call, begun) : 0;
 	if (err < 0)
 		return err;
 	pthread_mutex_lock(&h->lock);

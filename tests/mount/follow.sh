@@ -178,10 +178,14 @@ removed_day() {
 		never_empty "$mnt/$folder" &
 		watchers+=($!)
 	done
+	t ls "$mnt/events/2025/07/01" >/dev/null && exec 6<"$mnt/events/2025/07/01" || bad=1
 	day_goes || bad=1
 	for folder in "${watchers[@]}"; do
 		wait "$folder" || bad=1
 	done
+	# Who has it open and has read nothing of it sees it as it was.
+	t "$PYTHON" -c 'import os, sys; sys.exit(not os.listdir(6))' || { echo "open and empty"; bad=1; }
+	exec 6<&-
 	return $bad
 }
 
