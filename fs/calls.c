@@ -13,8 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fs/clock.h"
+
 #define FOREVER     1e9 /* seconds */
 #define SHORT       1.0
+#define NAMES_OUT   (5 * CLOCK_SECOND) /* the kernel has no name any more that was SHORT then, however late */
 #define UNKNOWN_INO 0xffffffff
 #define DOTS        2    /* "." and ".." come before position 0 of a listing */
 #define MANY        1000 /* directories, whose attributes are good for a second: see attributes_wanted() */
@@ -154,14 +157,15 @@ static void handle_free(struct calls *c, uint64_t node, struct handle *h)
 }
 
 /* The kernel may hold a name a while longer than what it stands for: told that it is stale, it asks for the
- * name again before it says anything to anybody. */
+ * name again before it says anything to anybody. Where nothing has changed for longer than that, who asks
+ * came by no name: it is his working directory, and empty. */
 static int list_there(struct calls *c, uint64_t node, struct tree_dir **ret)
 {
 	struct tree_dir *dir;
 	int error = tree_list(c->tree, node, &dir);
 	if (error < 0)
 		return error;
-	if (tree_dir_gone(node, dir)) {
+	if (tree_dir_gone(node, dir) && clock_now() - tree_progress_at(c->tree) < NAMES_OUT) {
 		tree_dir_unref(dir);
 		return -ESTALE;
 	}

@@ -185,6 +185,9 @@ removed_day() {
 	done
 	# Who has it open and has read nothing of it sees it as it was.
 	t "$PYTHON" -c 'import os, sys; sys.exit(not os.listdir(6))' || { echo "open and empty"; bad=1; }
+	# Whose working directory it is can still look into it: find, for one, does so wherever it is sent.
+	soon t ls "/proc/$$/fd/6/." 2>/dev/null || bad=1
+	same "what is in it" "$(t ls "/proc/$$/fd/6/." 2>&1)" "" || bad=1
 	exec 6<&-
 	return $bad
 }
