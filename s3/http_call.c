@@ -99,7 +99,7 @@ static size_t on_header(char *line, size_t one, size_t len, void *arg)
 	c->header_bytes += len;
 	if (c->header_bytes > HEADERS_MAX) {
 		c->broken = -EPROTO;
-		snprintf(c->text, sizeof(c->text), "the answer's headers are too long");
+		snprintf(c->why, sizeof(c->why), "the answer's headers are too long");
 		return 0;
 	}
 	if (c->body_begun)
@@ -116,7 +116,7 @@ static bool too_big(struct call *c, uint64_t size)
 	if (size <= c->max_bytes)
 		return false;
 	c->broken = -EFBIG;
-	snprintf(c->text, sizeof(c->text), "the answer has more than %llu bytes",
+	snprintf(c->why, sizeof(c->why), "the answer has more than %llu bytes",
 		(unsigned long long)c->max_bytes);
 	return true;
 }
@@ -138,7 +138,7 @@ static bool reserve(struct call *c, size_t n)
 	char *data = realloc(a->data, cap);
 	if (!data) {
 		c->broken = -ENOMEM;
-		snprintf(c->text, sizeof(c->text), "out of memory");
+		snprintf(c->why, sizeof(c->why), "out of memory");
 		return false;
 	}
 	a->data = data;
@@ -357,7 +357,7 @@ void call_end(struct call *c, CURLcode code)
 	a->status = (int)status;
 	if (length >= 0)
 		a->content_length = (uint64_t)length;
-	call_give(c, mean_code(c, code), *c->text ? c->text : curl_easy_strerror(code));
+	call_give(c, mean_code(c, code), *c->why ? c->why : *c->text ? c->text : curl_easy_strerror(code));
 }
 
 void call_give(struct call *c, int error, const char *reason)

@@ -29,8 +29,9 @@ struct call {
 	struct http_answer answer;
 	size_t cap, header_bytes;
 	bool body_begun;
-	int broken; /* why we broke it off: negative errno */
-	char text[CURL_ERROR_SIZE];
+	int broken; /* why we broke it off: negative errno, and in words */
+	char why[64];
+	char text[CURL_ERROR_SIZE]; /* libcurl's, which then says that writing failed */
 };
 
 /* A copy of the request; NULL when there is no memory. */

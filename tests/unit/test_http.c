@@ -270,6 +270,7 @@ static void too_big(void **state)
 		r.max_bytes = rows[i].max;
 		http_call(f->http, &r, &a);
 		assert_int_equal(a.error, rows[i].error);
+		assert_int_equal(begins(a.reason, "the answer has more than"), a.error != 0);
 		assert_true(a.len <= rows[i].most);
 		assert_true(a.status == 200 || a.status == 206);
 		http_answer_clear(&a);
