@@ -13,61 +13,20 @@
 #include "fs/store/follow.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 #include "fs/clock.h"
 #include "fs/log.h"
-#include "fs/store/ingest.h"
-#include "fs/store/large.h"
-#include "fs/store/segment_build.h"
+#include "fs/store/follow_private.h"
 
-#define READERS_MAX   8
 #define BATCH_OBJECTS 4096
 #define BATCH_BYTES   (16u << 20) /* stored bytes: some 100 MiB inflated, one object at a time */
-#define FETCH_AT_ONCE 64          /* objects of a batch that are fetched and held together */
-#define FETCHES_MAX   3           /* of one object that comes damaged, and differently each time */
 #define HOLD_NS       200000000ll /* before a day that another mount works on is tried again */
 #define LOOK_NS       CLOCK_SECOND /* at most so often which files there are, when nobody else uses the cache */
 #define STALE_MAX     8            /* merges in a row that come too late before it is left for later */
 #define FIRST_RETRY   2 /* seconds before a first listing that failed is tried again; doubles up to refresh */
-
-struct follow;
-struct arrivals;
-
-/* A reader thread, and what it needs all the time. */
-struct worker {
-	struct follow *f;
-	struct ingest *in;
-	struct arrivals *a;
-	pthread_t thread;
-};
-
-struct follow {
-	struct source *source;
-	struct cache *cache;
-	struct catalog *catalog;
-	struct follow_options options;
-
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	bool stopping, asked;
-
-	pthread_mutex_t adopt_lock; /* one looks at the files at a time */
-	pthread_mutex_t merge_lock; /* one merges or sweeps at a time */
-	int64_t adopted_at;         /* monotonic ns */
-	bool merge_wanted;          /* since who merges has last looked */
-	bool merge_paused;          /* the disk refused: not again before the next listing */
-	bool cache_refuses;         /* said once in the log */
-
-	pthread_t lister;
-	struct worker reader[READERS_MAX];
-	unsigned n_readers;
-	bool lister_runs;
-};
 
 /* ---- segments in and out of the cache ---- */
 
@@ -136,7 +95,7 @@ static void say_cache_refuses(struct follow *f, int err)
 
 /* Writes the segment to the cache and maps it from there; where that fails it stays in memory. Takes the
  * build's bytes. */
-static int keep(struct follow *f, struct segment_build *b, struct segment **ret, char name[32])
+int follow_keep(struct follow *f, struct segment_build *b, struct segment **ret, char name[32])
 {
 	void *data;
 	size_t len;
@@ -167,183 +126,9 @@ static int keep(struct follow *f, struct segment_build *b, struct segment **ret,
 
 /* ---- reading ---- */
 
-/* An object of a batch that is being read. */
-struct reading {
-	const struct object *object;
-	unsigned fetches;
-	uint64_t hash; /* of what came last, if it was damaged */
-};
-
-/* One object on its way from the source. */
-struct arrival {
-	int error;
-	char *data;
-	size_t len;
-	char reason[SOURCE_REASON_MAX];
-};
-
-struct arrivals {
-	pthread_mutex_t lock;
-	pthread_cond_t came;
-	size_t left;
-	struct arrival at[FETCH_AT_ONCE];
-};
-
-static void arrived(void *arg, size_t i, int error, char *data, size_t len, const char *reason)
+static void work(struct worker *w, const struct batch *batch)
 {
-	struct arrivals *a = arg;
-
-	pthread_mutex_lock(&a->lock);
-	a->at[i] = (struct arrival){.error = error, .data = data, .len = len};
-	if (error && reason)
-		strncpy(a->at[i].reason, reason, sizeof(a->at[i].reason) - 1);
-	if (!--a->left)
-		pthread_cond_signal(&a->came);
-	pthread_mutex_unlock(&a->lock);
-}
-
-/* Fetches n objects and waits for all of them. */
-static void fetch(struct follow *f, struct arrivals *a, const struct reading *reading, size_t n)
-{
-	struct source_object at[FETCH_AT_ONCE];
-
-	for (size_t i = 0; i < n; i++)
-		at[i] = reading[i].object->at;
-	a->left = n;
-	source_fetch(f->source, at, n, arrived, a);
-	pthread_mutex_lock(&a->lock);
-	while (a->left)
-		pthread_cond_wait(&a->came, &a->lock);
-	pthread_mutex_unlock(&a->lock);
-}
-
-/* Whether damage is the object's own, and not that of one transfer or of a kept copy: then the same bytes
- * come when they are asked for anew. 0; -EAGAIN: that is to be seen; -EIO: it comes as other damage each
- * time. */
-static int believe(struct follow *f, struct reading *r, const struct arrival *x)
-{
-	uint64_t hash = XXH3_64bits(x->data, x->len);
-	bool same = r->fetches > 0 && hash == r->hash;
-
-	r->hash = hash;
-	if (same || !source_doubt(f->source, &r->object->at))
-		return 0;
-	return ++r->fetches < FETCHES_MAX ? -EAGAIN : -EIO;
-}
-
-/* Adds one object to the segment: 0; -EAGAIN: fetch it again; or why not. */
-static int add_arrival(struct follow *f, struct ingest *in, struct reading *r, const struct arrival *x,
-	struct segment_build *b, const char **ret_problem)
-{
-	int err = ingest_add(in, &r->object->at, f->options.layout_only, x->error, x->reason, x->data, x->len,
-		b, ret_problem);
-
-	if (err != INGEST_DAMAGED)
-		return err == -EAGAIN ? -EIO : err; /* of a disk: it is no promise that it comes soon */
-	err = believe(f, r, x);
-	if (err)
-		segment_build_undo(b);
-	return err;
-}
-
-/* Adds what arrived to the segment, and to *added how many; *n of them stay, in front, to be fetched again. A
- * fault of this machine ends the batch; whatever is not in the segment then fails. */
-static int add_arrivals(struct follow *f, struct ingest *in, struct arrivals *a, struct reading *reading,
-	size_t *n, struct segment_build *b, size_t *added)
-{
-	size_t again = 0;
-	int err = 0;
-
-	for (size_t i = 0; i < *n; i++) {
-		struct arrival *x = &a->at[i];
-		const struct object *o = reading[i].object;
-		const char *problem = "";
-		int e = err ? -ECANCELED : add_arrival(f, in, &reading[i], x, b, &problem);
-
-		free(x->data);
-		if (e == -EAGAIN)
-			reading[again++] = reading[i];
-		else if (e)
-			catalog_fail(f->catalog, o, e, problem[0] ? problem : strerror(-e), clock_now());
-		else
-			++*added;
-		if (e == -ENOMEM)
-			err = e;
-		if (e == -EAGAIN)
-			log_info("%s: %s; it is fetched again", o->at.key, problem);
-		else if (problem[0] && e != -ECANCELED)
-			log_warning("%s: %s", o->at.key, problem);
-	}
-	*n = again;
-	catalog_touch_progress(f->catalog);
-	return err;
-}
-
-/* Fetches what is in reading, and adds what came. What is large is alone in its batch. */
-static int read_some(struct follow *f, struct ingest *in, struct arrivals *a, struct reading *reading,
-	size_t *n, struct segment_build *b, size_t *added)
-{
-	const struct object *o = reading[0].object;
-	uint64_t size = o->at.size > SOURCE_FETCH_MAX ? 0 : o->at.size; /* it will not be fetched */
-	int err = large_begin(size);
-
-	if (err) {
-		catalog_fail(f->catalog, o, err, LARGE_WHY, clock_now());
-		log_warning("%s: %s", o->at.key, LARGE_WHY);
-		*n = 0;
-		return 0;
-	}
-	fetch(f, a, reading, *n);
-	err = add_arrivals(f, in, a, reading, n, b, added);
-	large_end(size);
-	return err;
-}
-
-static bool stopping(struct follow *f)
-{
-	return __atomic_load_n(&f->stopping, __ATOMIC_RELAXED);
-}
-
-/* The next objects of a batch, from *at on, that still wait: what another mount has read meanwhile, and what
- * is gone, is left out. */
-static size_t next_waiting(
-	struct follow *f, const struct batch *batch, uint32_t *at, struct reading out[FETCH_AT_ONCE])
-{
-	size_t n = 0;
-
-	for (; *at < batch->n && n < FETCH_AT_ONCE; ++*at)
-		if (catalog_object_now(f->catalog, batch->object[*at]->number).state == OBJECT_WAITING)
-			out[n++] = (struct reading){.object = batch->object[*at]};
-	return n;
-}
-
-/* Reads a batch into a segment. NULL where nothing came of it. */
-static struct segment *read_batch(
-	struct follow *f, struct ingest *in, struct arrivals *a, const struct batch *batch, char name[32])
-{
-	struct segment_build *b = segment_build_new(batch->day);
-	struct segment *seg = NULL;
-	struct reading reading[FETCH_AT_ONCE];
-	size_t n = 0, added = 0;
-	uint32_t at = 0;
-	int err = b ? 0 : -ENOMEM;
-
-	while (!err && !stopping(f) && (n > 0 || (n = next_waiting(f, batch, &at, reading)) > 0))
-		err = read_some(f, in, a, reading, &n, b, &added);
-	if (added && !stopping(f) && err != -ENOMEM) { /* without memory b may hold half a log */
-		int kept = keep(f, b, &seg, name);
-
-		err = kept ? kept : err;
-	}
-	if (err)
-		log_error(
-			"index: %s; what was being read is tried again at the next refresh", strerror(-err));
-	segment_build_free(b);
-	return seg;
-}
-
-static void work(struct follow *f, struct ingest *in, struct arrivals *a, struct batch *batch)
-{
+	struct follow *f = w->f;
 	char name[32] = "";
 	struct segment *seg;
 
@@ -353,7 +138,7 @@ static void work(struct follow *f, struct ingest *in, struct arrivals *a, struct
 		return;
 	}
 	adopt_if_shared(f);
-	seg = read_batch(f, in, a, batch, name);
+	seg = batch_read(w->reader, batch, name);
 	if (catalog_publish(f->catalog, batch, seg, name))
 		log_error("index: no memory; what was being read is tried again at the next refresh");
 	cache_unclaim(f->cache, batch->day);
@@ -402,7 +187,7 @@ static int merge(struct follow *f, struct part *const *part, size_t n)
 	b = segment_build_new(day);
 	err = b ? copy_parts(b, part, n) : -ENOMEM;
 	if (!err)
-		err = keep(f, b, &seg, name);
+		err = follow_keep(f, b, &seg, name);
 	segment_build_free(b);
 	/* What is on the disk stays there rather than become one in memory alone. */
 	if (!err && !name[0] && has_file(part, n)) {
@@ -430,7 +215,8 @@ static void merge_all(struct follow *f)
 	unsigned stale = 0;
 	size_t n;
 
-	while (!stopping(f) && stale < STALE_MAX && !__atomic_load_n(&f->merge_paused, __ATOMIC_RELAXED) &&
+	while (!follow_stopping(f) && stale < STALE_MAX &&
+		!__atomic_load_n(&f->merge_paused, __ATOMIC_RELAXED) &&
 		(n = catalog_mergeable(f->catalog, &part)) > 0) {
 		int err = merge(f, part, n);
 
@@ -464,21 +250,11 @@ static void *reader_thread(void *arg)
 	struct batch batch;
 
 	while (catalog_take(w->f->catalog, BATCH_OBJECTS, BATCH_BYTES, &batch)) {
-		work(w->f, w->in, w->a, &batch);
+		work(w, &batch);
 		free(batch.object);
 		merge_some(w->f);
 	}
 	return NULL;
-}
-
-static void worker_clear(struct worker *w)
-{
-	if (w->a) {
-		pthread_cond_destroy(&w->a->came);
-		pthread_mutex_destroy(&w->a->lock);
-	}
-	free(w->a);
-	ingest_free(w->in);
 }
 
 /* What it needs is there before it starts: a thread that ended for want of memory would be missed for good.
@@ -487,15 +263,11 @@ static int worker_start(struct worker *w, struct follow *f)
 {
 	int err = -ENOMEM;
 
-	*w = (struct worker){.f = f, .in = ingest_new(f->cache), .a = calloc(1, sizeof(*w->a))};
-	if (w->a) {
-		pthread_mutex_init(&w->a->lock, NULL);
-		pthread_cond_init(&w->a->came, NULL);
-	}
-	if (w->in && w->a)
+	*w = (struct worker){.f = f, .reader = batch_reader_new(f)};
+	if (w->reader)
 		err = -pthread_create(&w->thread, NULL, reader_thread, w);
 	if (err)
-		worker_clear(w);
+		batch_reader_free(w->reader);
 	return err;
 }
 
@@ -505,7 +277,7 @@ static int list_object(void *arg, const struct source_object *o)
 {
 	struct follow *f = arg;
 
-	return stopping(f) ? -ECANCELED : catalog_list_object(f->catalog, o);
+	return follow_stopping(f) ? -ECANCELED : catalog_list_object(f->catalog, o);
 }
 
 static int list_problem(void *arg, const char *key, int error, const char *reason)
@@ -521,7 +293,7 @@ static int list_problem(void *arg, const char *key, int error, const char *reaso
 static void sweep(struct follow *f)
 {
 	pthread_mutex_lock(&f->merge_lock);
-	for (int32_t day = INT32_MIN; !stopping(f) && catalog_sweepable(f->catalog, &day); day++) {
+	for (int32_t day = INT32_MIN; !follow_stopping(f) && catalog_sweepable(f->catalog, &day); day++) {
 		if (!cache_claim(f->cache, day)) {
 			adopt(f);
 			catalog_sweep(f->catalog, day, remove_file, f);
@@ -575,7 +347,7 @@ static bool sleep_until_next(struct follow *f, unsigned seconds)
 	bool asked;
 
 	pthread_mutex_lock(&f->lock);
-	while (!f->asked && !stopping(f) && clock_wait(&f->wake, &f->lock, until) != -ETIMEDOUT)
+	while (!f->asked && !follow_stopping(f) && clock_wait(&f->wake, &f->lock, until) != -ETIMEDOUT)
 		;
 	asked = f->asked;
 	f->asked = false;
@@ -589,7 +361,7 @@ static void *lister_thread(void *arg)
 	unsigned retry = FIRST_RETRY;
 	bool listed = false, asked = false;
 
-	while (!stopping(f)) {
+	while (!follow_stopping(f)) {
 		unsigned pause = f->options.offline ? 0 : f->options.refresh;
 
 		if (!list(f, asked))
@@ -637,7 +409,7 @@ static unsigned readers_wanted(const struct follow *f)
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	unsigned n = f->options.readers ? f->options.readers : cpus > 0 ? (unsigned)cpus : 2;
 
-	return n > READERS_MAX ? READERS_MAX : n;
+	return n > FOLLOW_READERS_MAX ? FOLLOW_READERS_MAX : n;
 }
 
 int follow_start(struct follow *f)
@@ -676,7 +448,7 @@ void follow_stop(struct follow *f)
 		struct worker *w = &f->reader[--f->n_readers];
 
 		pthread_join(w->thread, NULL);
-		worker_clear(w);
+		batch_reader_free(w->reader);
 	}
 }
 
