@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "fs/days_private.h"
+#include "fs/store/large.h"
 
 /* A row while a stem is being settled. */
 struct candidate {
@@ -217,8 +218,10 @@ static int spell(struct candidate *x, size_t n, char **ret_text)
 
 	for (size_t i = 0; i < n; i++) {
 		if (room - len < NAME_STEM_MAX + 1) {
-			char *more = realloc(text, room = room * 2 + (NAME_STEM_MAX + 1) * 8);
+			char *more;
 
+			room = room * 2 + (NAME_STEM_MAX + 1) * 8;
+			more = large_allowed(room) ? NULL : realloc(text, room);
 			if (!more) {
 				free(text);
 				return -ENOMEM;
@@ -268,7 +271,7 @@ static void set_candidate(struct candidate *x, const struct day *d, struct place
 
 static int settle_any(struct day *d, const struct timed *x, size_t n)
 {
-	struct candidate *all = malloc(n * sizeof(*all));
+	struct candidate *all = large_allowed(n * sizeof(*all)) ? NULL : malloc(n * sizeof(*all));
 	int err = all ? 0 : -ENOMEM;
 
 	for (size_t i = 0; i < n && !err; i++)
@@ -449,7 +452,7 @@ static int settle_all(struct day *d)
 
 	for (uint32_t i = 0; i < d->n_slices; i++)
 		n += d->slice[i].end - d->slice[i].first;
-	x = malloc((n ? n : 1) * sizeof(*x));
+	x = large_allowed(n * sizeof(*x)) ? NULL : malloc((n ? n : 1) * sizeof(*x));
 	if (!x)
 		return -ENOMEM;
 	n = 0;

@@ -277,6 +277,7 @@ static int open_stack(struct app *a, char error[TEXT_MAX])
 		.refresh = a->print != NULL ? 0 : a->config->refresh,
 		.offline = a->config->offline,
 		.layout_only = layout_only,
+		.memory = memory_limit() / LARGE_SHARE,
 	};
 	if (a->config->bucket != NULL)
 		ret = open_kept(a);

@@ -198,13 +198,16 @@ void catalog_fail(struct catalog *c, const struct object *o, int error, const ch
 /* Nanoseconds for which an object that was denied so many times in a row is not asked for again. A bucket in
  * which ten thousand objects are denied, or archived, is not to be asked for all of them at each refresh. */
 int64_t catalog_pause(unsigned denials);
-/* The batch's segment (or NULL): takes seg over. Objects of the batch that still wait then, because they are
- * neither in it nor were given to catalog_fail(), fail. 0, -ENOMEM. */
+/* A segment of some objects of a batch that is not at its end: takes seg over. 0, -ENOMEM. */
+int catalog_add_read(struct catalog *c, struct segment *seg, const char *name);
+/* The batch's (last) segment, or NULL: takes seg over. Objects of the batch that still wait then, because
+ * they are neither in it nor were given to catalog_fail(), fail. 0, -ENOMEM. */
 int catalog_publish(struct catalog *c, const struct batch *b, struct segment *seg, const char *name);
 
-/* Parts of one key day that are worth merging (more than one, no object of the day waits), ref'd; *ret is
- * new. 0: none. Offered once until replaced or changed. */
-size_t catalog_mergeable(struct catalog *c, struct part ***ret);
+/* Parts of one key day that are worth merging (more than one, no object of the day waits) and take so many
+ * bytes of memory at most to be merged, ref'd; *ret is new. 0: none. Offered once until replaced or changed.
+ */
+size_t catalog_mergeable(struct catalog *c, uint64_t memory, struct part ***ret);
 /* Puts seg (taken over) in the place of parts whose live objects it holds; names of files that nothing uses
  * any more are told to dropped(). 0, -ENOMEM, -ESTALE: they changed meanwhile, nothing is replaced, and the
  * file `name` goes with a later sweep. Call it with the key day claimed, after a look at the files. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "fs/store/catalog_private.h"
+#include "fs/store/segment_build.h"
 
 #define MERGED_BYTES_MAX (256u << 20) /* of segments that become one */
 
@@ -68,16 +69,18 @@ static int candidate_order(const void *a, const void *b)
  * there already. So a row is copied a logarithmic number of times, however many small segments arrive. What
  * would be too large to build in memory stays as it is.
  */
-static size_t worth(const struct candidate *x, size_t n)
+static size_t worth(const struct candidate *x, size_t n, uint64_t memory)
 {
 	uint64_t sum = 0, bytes = 0;
 	size_t i;
 
 	for (i = 0; i < n && x[i].day == x[0].day; i++) {
-		if ((i && x[i].rows > sum * 2 + 1024) || bytes + x[i].bytes > MERGED_BYTES_MAX)
+		if (i && x[i].rows > sum * 2 + 1024)
 			break;
 		sum += x[i].rows;
 		bytes += x[i].bytes;
+		if (bytes > MERGED_BYTES_MAX || sum * SEGMENT_ROW_MEMORY + bytes * 2 > memory)
+			break;
 	}
 	return i > 1 ? i : 0;
 }
@@ -114,7 +117,7 @@ static size_t take_candidates(struct catalog *c, const struct candidate *x, size
 	return part ? n : 0;
 }
 
-size_t catalog_mergeable(struct catalog *c, struct part ***ret)
+size_t catalog_mergeable(struct catalog *c, uint64_t memory, struct part ***ret)
 {
 	struct candidate *x;
 	size_t n, found = 0;
@@ -123,7 +126,7 @@ size_t catalog_mergeable(struct catalog *c, struct part ***ret)
 	x = malloc((c->n_slots + 1) * sizeof(*x));
 	n = x && c->listed ? list_candidates(c, x) : 0;
 	for (size_t i = 0; i < n && !found; i++) {
-		found = worth(x + i, n - i);
+		found = worth(x + i, n - i, memory);
 		if (found && (queue_pending(c->logs, x[i].day, x[i].day, false) ||
 				     queue_pending(c->others, x[i].day, x[i].day, false)))
 			found = 0;

@@ -487,18 +487,34 @@ static void fail_rest(struct catalog *c, const struct batch *b)
 	}
 }
 
-int catalog_publish(struct catalog *c, const struct batch *b, struct segment *seg, const char *name)
+static int bind_read(struct catalog *c, struct segment *seg, const char *name)
 {
 	uint32_t slot;
-	int err = 0;
+	int err;
+
+	c->counts.read_objects += segment_objects(seg);
+	err = catalog_add_slot(c, seg, name, &slot);
+	if (!err)
+		bind_waiting(c, slot);
+	return err;
+}
+
+int catalog_add_read(struct catalog *c, struct segment *seg, const char *name)
+{
+	int err;
 
 	pthread_mutex_lock(&c->lock);
-	if (seg) {
-		c->counts.read_objects += segment_objects(seg);
-		err = catalog_add_slot(c, seg, name, &slot);
-		if (!err)
-			bind_waiting(c, slot);
-	}
+	err = bind_read(c, seg, name);
+	pthread_mutex_unlock(&c->lock);
+	return err;
+}
+
+int catalog_publish(struct catalog *c, const struct batch *b, struct segment *seg, const char *name)
+{
+	int err;
+
+	pthread_mutex_lock(&c->lock);
+	err = seg ? bind_read(c, seg, name) : 0;
 	fail_rest(c, b);
 	queue_done(b->logs ? c->logs : c->others, b->day, b->n);
 	c->drained = queue_empty(c->logs) && queue_empty(c->others);

@@ -25,7 +25,8 @@
 #define BATCH_BYTES   (16u << 20) /* stored bytes: some 100 MiB inflated, one object at a time */
 #define HOLD_NS       200000000ll /* before a day that another mount works on is tried again */
 #define LOOK_NS       CLOCK_SECOND /* at most so often which files there are, when nobody else uses the cache */
-#define STALE_MAX     8            /* merges in a row that come too late before it is left for later */
+#define MAKING_MAX    ((uint64_t)2 << 30) /* bytes of memory */
+#define STALE_MAX     8                   /* merges in a row that come too late before it is left for later */
 #define FIRST_RETRY   2 /* seconds before a first listing that failed is tried again; doubles up to refresh */
 
 /* ---- segments in and out of the cache ---- */
@@ -76,9 +77,11 @@ static void adopt_if_shared(struct follow *f)
 		adopt(f);
 }
 
+static _Atomic uint64_t in_memory; /* bytes of segments that are nowhere else */
+
 static void release_memory(void *data, size_t len)
 {
-	(void)len;
+	in_memory -= len;
 	free(data);
 }
 
@@ -118,9 +121,11 @@ int follow_keep(struct follow *f, struct segment_build *b, struct segment **ret,
 	} else if (f->cache) {
 		say_cache_refuses(f, err);
 	}
-	err = segment_open_memory(data, len, release_memory, ret, &reason);
+	in_memory += len;
+	err = in_memory > f->options.memory ? -ENOSPC
+					    : segment_open_memory(data, len, release_memory, ret, &reason);
 	if (err)
-		free(data);
+		release_memory(data, len);
 	return err;
 }
 
@@ -217,7 +222,7 @@ static void merge_all(struct follow *f)
 
 	while (!follow_stopping(f) && stale < STALE_MAX &&
 		!__atomic_load_n(&f->merge_paused, __ATOMIC_RELAXED) &&
-		(n = catalog_mergeable(f->catalog, &part)) > 0) {
+		(n = catalog_mergeable(f->catalog, f->making, &part)) > 0) {
 		int err = merge(f, part, n);
 
 		stale = err == -ESTALE || err == -EBADMSG ? stale + 1 : 0;
@@ -389,6 +394,9 @@ int follow_new(struct source *source, struct cache *cache, struct catalog *catal
 	f->cache = cache;
 	f->catalog = catalog;
 	f->options = *options;
+	if (!f->options.memory)
+		f->options.memory = UINT64_MAX;
+	f->making = f->options.memory < MAKING_MAX ? f->options.memory : MAKING_MAX;
 	pthread_mutex_init(&f->lock, NULL);
 	pthread_mutex_init(&f->adopt_lock, NULL);
 	pthread_mutex_init(&f->merge_lock, NULL);

@@ -19,6 +19,8 @@ struct follow_options {
 	bool offline;     /* never list again, never fetch: what the cache holds is all there is */
 	bool layout_only;
 	unsigned readers; /* threads; 0: as many as processors, at most 8 */
+	uint64_t memory;  /* bytes that may be taken to make segments, and by those that no disk takes; 0: any
+			   */
 };
 
 /* Opens the cache's segments (damaged ones are removed with a word in the log); those that it cannot see are

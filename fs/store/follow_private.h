@@ -28,6 +28,7 @@ struct follow {
 	struct cache *cache;
 	struct catalog *catalog;
 	struct follow_options options;
+	uint64_t making; /* bytes that may be taken to make segments */
 
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
@@ -52,15 +53,17 @@ static inline bool follow_stopping(struct follow *f)
 }
 
 /* Writes a segment to the cache and maps it from there; where that fails it stays in memory, and name is "".
- * The build is spent: only segment_build_free() may follow. 0, -ENOMEM, -EFBIG. */
+ * The build is spent: only segment_build_free() may follow. 0, -ENOMEM, -EFBIG; -ENOSPC: there is no room in
+ * memory either. */
 int follow_keep(struct follow *f, struct segment_build *b, struct segment **ret, char name[32]);
 
 /* NULL: no memory. Where it is to be used does not matter, by one thread at a time. */
 struct batch_reader *batch_reader_new(struct follow *f);
 void batch_reader_free(struct batch_reader *r);
 
-/* Reads a batch, whose day is claimed, into a segment. What fails is told to the catalogue and the log. NULL:
- * nothing came of it. */
+/* Reads a batch, whose day is claimed, into a segment, or into several where one would take too much memory:
+ * the last is returned, the others are the catalogue's by then. What fails is told to the catalogue and the
+ * log. NULL: nothing came of it, or nothing more. */
 struct segment *batch_read(struct batch_reader *r, const struct batch *batch, char name[32]);
 
 #endif

@@ -36,6 +36,7 @@ struct batch_reader {
 	struct ingest *in;
 
 	/* One batch. */
+	int32_t day;
 	struct segment_build *b;
 	size_t added; /* objects to b */
 	size_t n;     /* those that are fetched together */
@@ -135,6 +136,25 @@ static int add(struct batch_reader *r, struct reading *x, const struct arrival *
 	return err;
 }
 
+/* What was read so far becomes a segment of its own, where it takes as much memory as one reader may have: a
+ * few objects, made for it, hold millions of records. */
+static int cut(struct batch_reader *r)
+{
+	struct segment *seg;
+	char name[32];
+	int err;
+
+	if (!r->added || segment_build_memory(r->b) < r->f->making / FOLLOW_READERS_MAX)
+		return 0;
+	err = follow_keep(r->f, r->b, &seg, name);
+	segment_build_free(r->b);
+	r->b = segment_build_new(r->day);
+	r->added = 0;
+	if (!err)
+		err = catalog_add_read(r->f->catalog, seg, name);
+	return r->b ? err : -ENOMEM;
+}
+
 /* Tells what came of one object: err as of add(), or -ECANCELED. */
 static void report(struct batch_reader *r, const struct object *o, int err, const char *problem)
 {
@@ -164,8 +184,7 @@ static int add_arrived(struct batch_reader *r)
 		report(r, x.object, e, problem);
 		if (e == -EAGAIN)
 			r->reading[again++] = x;
-		if (e == -ENOMEM)
-			err = e;
+		err = e == -ENOMEM ? e : err ? err : cut(r);
 	}
 	r->n = again;
 	catalog_touch_progress(r->f->catalog);
@@ -206,7 +225,8 @@ struct segment *batch_read(struct batch_reader *r, const struct batch *batch, ch
 	int err;
 
 	r->n = r->added = 0;
-	r->b = segment_build_new(batch->day);
+	r->day = batch->day;
+	r->b = segment_build_new(r->day);
 	err = r->b ? 0 : -ENOMEM;
 	while (!err && !follow_stopping(r->f)) {
 		if (!r->n)

@@ -125,6 +125,16 @@ static int reject(struct pass *x, bool damage, const char *reason)
 	return segment_build_redo(x->b, &x->o);
 }
 
+/* The fault is ours. What the log costs is more than there is: what went before it is right, and stays. */
+static int give_up(struct pass *x)
+{
+	if (x->error == -EFBIG) {
+		snprintf(x->in->problem, sizeof(x->in->problem), LARGE_WHY);
+		segment_build_undo(x->b);
+	}
+	return x->error;
+}
+
 /* ---- scanning ---- */
 
 static bool has_known_field(const struct record *r)
@@ -184,7 +194,7 @@ static int add_decoded(struct pass *x, const char *text, size_t len)
 		return -ENOMEM;
 	r = scan(x, text, len, &found);
 	if (x->error)
-		return x->error;
+		return give_up(x);
 	if (r == 0 && (found.shape == SHAPE_STREAM || found.shape == SHAPE_NONE))
 		return 0;
 	snprintf(x->in->problem, sizeof(x->in->problem), "CloudTrailEvent: %s",
@@ -212,13 +222,10 @@ static int decode_and_add(struct pass *x, const char *text, size_t len)
 /* What lookup-events printed: its records are texts in strings, which are decoded in memory. */
 static int add_events(struct pass *x, const char *text, size_t len)
 {
-	int r = large_begin(len);
+	int r = x->error = large_begin(len);
 
-	if (r < 0) {
-		snprintf(x->in->problem, sizeof(x->in->problem), LARGE_WHY);
-		segment_build_undo(x->b);
-		return r;
-	}
+	if (r < 0)
+		return give_up(x);
 	r = decode_and_add(x, text, len);
 	large_end(len);
 	return r;
@@ -236,7 +243,7 @@ static int add_log(struct pass *x, const char *text, size_t len)
 		return r;
 	r = scan(x, text, len, &found);
 	if (x->error)
-		return x->error;
+		return give_up(x);
 	if (r < 0)
 		return reject(x, x->inside || (r == -EFBIG && x->known), found.reason);
 	if (found.shape == SHAPE_EVENTS)

@@ -15,6 +15,11 @@ void large_allow(uint64_t max)
 	most = max < LARGE_MIN ? LARGE_MIN : max;
 }
 
+int large_allowed(uint64_t size)
+{
+	return size > most ? -EFBIG : 0;
+}
+
 int large_begin(uint64_t size)
 {
 	if (size > most)

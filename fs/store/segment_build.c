@@ -11,10 +11,13 @@
 #define XXH_INLINE_ALL /* most values are too short for a call */
 #include <xxhash.h>
 
+#include "fs/store/large.h"
 #include "fs/store/segment_rows.h"
 
-#define ROWS_MAX  (UINT32_MAX - 1)
-#define SLOTS_MIN 64
+#define ROWS_MAX     (UINT32_MAX - 1)
+#define SLOTS_MIN    64
+#define ROWS_AT_ONCE 16         /* for which there is room or not */
+#define LONG_RECORD  (1u << 20) /* bytes; its values may need room */
 
 static bool arena_copy(struct arena *a, const void *p, size_t n)
 {
@@ -126,8 +129,10 @@ out:
 struct segment_build *segment_build_new(int32_t key_day)
 {
 	struct segment_build *b = calloc(1, sizeof *b);
-	if (b)
-		b->key_day = key_day;
+	if (!b)
+		return NULL;
+	b->key_day = key_day;
+	b->room = LARGE_MIN;
 	return b;
 }
 
@@ -152,7 +157,31 @@ void segment_build_free(struct segment_build *b)
 	arena_clear(&b->strings);
 	arena_clear(&b->objects);
 	arena_clear(&b->rows);
+	large_end(b->room);
 	free(b);
+}
+
+uint64_t segment_build_memory(const struct segment_build *b)
+{
+	/* What is not of a row is held twice at the end. */
+	uint64_t others = b->resources.len + b->id_text.len + b->objects.len + b->strings.len;
+	for (int f = 0; f < FACET_COUNT; f++)
+		others += b->facet[f].text.len + b->facet[f].at.len;
+	return (uint64_t)b->n_rows * SEGMENT_ROW_MEMORY + 2 * others;
+}
+
+/* Room for a few rows and `values` bytes besides. */
+static int make_room(struct segment_build *b, uint64_t values)
+{
+	uint64_t needed = segment_build_memory(b) + 2 * values;
+	if (needed <= b->room)
+		return 0;
+	int rc = large_begin(needed + LARGE_MIN);
+	if (rc < 0)
+		return rc;
+	large_end(b->room);
+	b->room = needed + LARGE_MIN;
+	return 0;
 }
 
 static int set_object(struct segment_build *b, struct built_object *to, const struct segment_object *o)
@@ -236,6 +265,8 @@ static void set_time(struct built_row *row, int64_t time)
 static struct built_row *add_row(struct segment_build *b, size_t n_resources, int *ret_error)
 {
 	struct built_object *o = &built_objects(b)[b->n_objects - 1];
+	if (b->n_rows % ROWS_AT_ONCE == 0 && (*ret_error = make_room(b, 0)) < 0)
+		return NULL;
 	*ret_error = -EFBIG;
 	if (b->n_rows >= ROWS_MAX || n_resources > UINT32_MAX - b->resources.len / sizeof(uint32_t))
 		return NULL;
@@ -276,10 +307,22 @@ static inline uint32_t hint(const struct built_row *row, int facet)
 	}
 }
 
+static uint64_t bytes_of(const struct event *e)
+{
+	uint64_t n = e->id.len;
+	for (int f = 0; f < FACET_COUNT; f++)
+		n += e->facet[f].len;
+	for (size_t i = 0; i < e->n_resources; i++)
+		n += e->resource[i].len;
+	return n;
+}
+
 int segment_build_event(struct segment_build *b, const struct event *e, uint32_t offset, uint32_t length,
 	uint32_t pretty, uint32_t minified, uint64_t hash)
 {
-	int rc;
+	int rc = length > LONG_RECORD ? make_room(b, bytes_of(e)) : 0;
+	if (rc < 0)
+		return rc;
 	struct built_row *row = add_row(b, e->n_resources, &rc);
 	if (!row)
 		return rc;
@@ -303,17 +346,6 @@ int segment_build_event(struct segment_build *b, const struct event *e, uint32_t
 uint32_t segment_build_rows(const struct segment_build *b)
 {
 	return b->n_rows;
-}
-
-size_t segment_build_memory(const struct segment_build *b)
-{
-	size_t n = sizeof *b + b->rows.cap + b->objects.cap + b->strings.cap + b->resources.cap +
-		   b->id_text.cap + b->copied.cap;
-	for (int f = 0; f < FACET_COUNT; f++) {
-		const struct intern_table *t = &b->facet[f];
-		n += t->slots * sizeof *t->slot + t->at.cap + t->text.cap;
-	}
-	return n;
 }
 
 /* The codes of `from`: what was copied from it last, or none yet. NULL: no memory. */

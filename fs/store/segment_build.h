@@ -2,12 +2,15 @@
  * Makes a segment: add objects and their events, then write. Nothing per event is allocated: columns and
  * dictionaries grow in arenas.
  *
- * Caller locks. After -ENOMEM only segment_build_free() may follow.
+ * Caller locks, and the thread that adds is the one that frees (fs/store/large.h). After -ENOMEM only
+ * segment_build_free() may follow.
  */
 #ifndef FS_STORE_SEGMENT_BUILD_H
 #define FS_STORE_SEGMENT_BUILD_H
 
 #include "fs/store/segment.h"
+
+#define SEGMENT_ROW_MEMORY 256 /* bytes that a row costs besides its values until it is written, at most */
 
 struct segment_build;
 
@@ -19,7 +22,7 @@ void segment_build_free(struct segment_build *b);
 int segment_build_object(struct segment_build *b, const struct segment_object *o);
 
 /* One event of the object begun last, in the order of its text. offset: see segment_row_offset(). 0, -ENOMEM,
- * -EFBIG (over 2^32 - 2 rows). */
+ * -EFBIG (over 2^32 - 2 rows, or more memory than large_allowed(); waits for its turn where it is large). */
 int segment_build_event(struct segment_build *b, const struct event *e, uint32_t offset, uint32_t length,
 	uint32_t pretty, uint32_t minified, uint64_t hash);
 
@@ -31,7 +34,8 @@ int segment_build_redo(struct segment_build *b, const struct segment_object *o);
 void segment_build_undo(struct segment_build *b);
 
 uint32_t segment_build_rows(const struct segment_build *b);
-size_t segment_build_memory(const struct segment_build *b); /* bytes held, about */
+/* Bytes that it takes until it is written, about. */
+uint64_t segment_build_memory(const struct segment_build *b);
 
 /* Adds one object of another segment with its rows. 0, -ENOMEM, -EFBIG, -EBADMSG: that one is damaged. Adding
  * all objects of a segment costs a pass over its columns: dictionary codes are mapped once per (build,

@@ -75,6 +75,7 @@ struct segment_build {
 	int32_t key_day;
 	bool forgot; /* rows: then there may be values that no row has */
 	uint32_t n_rows, n_objects;
+	uint64_t room;              /* bytes that may be taken; large_begin() was called for them */
 	struct arena rows, objects; /* struct built_row, struct built_object */
 	struct arena strings;       /* keys and problems, terminated */
 	struct arena resources;     /* uint32_t codes */

@@ -72,12 +72,16 @@ memory_group() { # a group of processes with a limit of memory in $group; 1: thi
 	mkdir "$group" 2>/dev/null && echo $((96 << 20)) 2>/dev/null >"$group/$limit"
 }
 
+grouped() { # $TRAILFS is the program in $group
+	TRAILFS=$tmp/limited
+	printf '#!/bin/bash\necho $$ >%q || exit 3\nexec %q "$@"\n' "$group/cgroup.procs" "$program" >"$TRAILFS" && chmod +x "$TRAILFS"
+}
+
 small_group() { # a first index, a search and a rollup in 96 MiB, of what fills more elsewhere
 	local before
 	before=$(find "$tmp/large" -type f -print0 | xargs -0 zcat | wc -c)
 	[ "$before" -gt $((64 << 20)) ] || { echo "only $before bytes"; return 1; }
-	TRAILFS=$tmp/limited
-	printf '#!/bin/bash\necho $$ >%q || exit 3\nexec %q "$@"\n' "$group/cgroup.procs" "$program" >"$TRAILFS" && chmod +x "$TRAILFS"
+	grouped
 	mount_trail "$tmp/large" "$mnt" --cache-dir "$tmp/cache.small" && wait_ready "$mnt" &&
 		same "events" "$(t cat "$mnt/events/count")" "$(t find "$mnt/events" -type f -print0 | t xargs -0 cat | grep -c '^  "eventVersion')" &&
 		same "lines" "$(t cat "$mnt/events/all.jsonl" | wc -l)" "$(t cat "$mnt/events/count")" && unmount "$mnt"
@@ -94,12 +98,40 @@ large_objects() { # what inflates to 60 MB each is served there, one that is sto
 		made=$("$PYTHON" tests/mount/large.py make deflated 60 1000000 Inflates "$tmp/inflated/${key}$n.json.gz") || return 1
 	done
 	"$PYTHON" tests/mount/large.py make stored 40 1000000 Refused "$tmp/inflated/${key}refused.json.gz" >/dev/null || return 1
-	TRAILFS=$tmp/limited
+	grouped
 	mount_trail "$tmp/inflated" "$mnt" --cache-dir "$tmp/cache.inflated" && wait_ready "$mnt" &&
 		same "ERRORS" "$(t cat "$mnt/ERRORS")" "${key}refused.json.gz	larger than the memory there is for one" &&
 		same "a log" "$(t "$PYTHON" tests/mount/large.py sum "$mnt/${key}6.json")" "${made% *}" &&
 		same "the logs" "$(t cat "$mnt/$key"?.json | wc -c)" "$((6 * $(cut -d' ' -f2 <<<"$made")))" &&
 		says "File too large" t ls "$mnt/by-event" && unmount "$mnt"
+	result=$?
+	TRAILFS=$program
+	return $result
+}
+
+many_records() { # a few KB hold millions of records: what there is no memory for fails, all else is served
+	local day=AWSLogs/111122223333/CloudTrail/us-east-1/2025/06/19 result
+	local key=$day/111122223333_CloudTrail_us-east-1_20250619T0900Z_
+	mkdir -p "$tmp/records/$day"
+	"$PYTHON" - "$tmp/records/$key" <<-'EOF' || return 1
+		import gzip, sys
+
+		def put(name, record, n):
+		    with open(sys.argv[1] + name + '.json.gz', 'wb') as file:
+		        file.write(gzip.compress(b'{"Records":[' + b','.join([record] * n) + b']}'))
+
+		put('one', b'{"eventTime":"2025-06-19T09:00:00Z","eventID":"1"}', 1)
+		put('refused', b'{}', 200000)
+		for i in range(30):
+		    put('%02d' % i, b'{"eventTime":"2025-06-20T09:00:00Z","n":%d}' % i, 100000)
+	EOF
+	grouped
+	mount_trail "$tmp/records" "$mnt" --cache-dir "$tmp/cache.records" && wait_ready "$mnt" &&
+		same "ERRORS" "$(t cat "$mnt/ERRORS")" "${key}refused.json.gz	larger than the memory there is for one" &&
+		says "File too large" t ls "$mnt/events/2025/06/19" && rm "$tmp/records/${key}refused.json.gz" && hup "$mnt" && wait_ready "$mnt" &&
+		same "a day" "$(t ls "$mnt/events/2025/06/19")" "090000Z_-_1.json" &&
+		says "Cannot allocate memory" t ls "$mnt/events/2025/06/20" &&
+		same "a day, again" "$(t cat "$mnt/events/2025/06/19/count")" 1 && unmount "$mnt"
 	result=$?
 	TRAILFS=$program
 	return $result
@@ -171,6 +203,7 @@ make_trail large --objects 1500 --events 50000 --days 2 --level 1 >/dev/null || 
 if memory_group; then
 	check "little memory" small_group
 	check "little memory and large objects" large_objects
+	check "little memory and many records" many_records
 	rmdir "$group"
 else
 	skip "little memory" "no control group can be made here"

@@ -40,10 +40,11 @@ struct mount {
 	uint64_t want; /* what a condition asks for */
 };
 
-/* Starts to follow; folder NULL: without a cache. */
-static inline void mount_begin(struct mount *m, struct fake *f, const struct folder *folder)
+/* Starts to follow with so much memory (0: any); folder NULL: without a cache. */
+static inline void mount_begin_small(
+	struct mount *m, struct fake *f, const struct folder *folder, uint64_t memory)
 {
-	const struct follow_options options = {.refresh = 0, .readers = 3};
+	const struct follow_options options = {.refresh = 0, .readers = 3, .memory = memory};
 
 	*m = (struct mount){.fake = f};
 	changes_init(&m->changes);
@@ -55,6 +56,11 @@ static inline void mount_begin(struct mount *m, struct fake *f, const struct fol
 	assert_int_equal(catalog_new(NULL, false, changes_tell, &m->changes, &m->catalog), 0);
 	assert_int_equal(follow_new(&f->base, m->cache, m->catalog, &options, &m->follow), 0);
 	assert_int_equal(follow_start(m->follow), 0);
+}
+
+static inline void mount_begin(struct mount *m, struct fake *f, const struct folder *folder)
+{
+	mount_begin_small(m, f, folder, 0);
 }
 
 static inline void mount_end(struct mount *m)

@@ -132,7 +132,7 @@ static void merge_and_sweep(struct catalog *c, const char *name)
 {
 	struct names gone = {0};
 	struct part **part;
-	size_t n = catalog_mergeable(c, &part);
+	size_t n = catalog_mergeable(c, UINT64_MAX, &part);
 
 	if (n) {
 		unsigned at = fail_at;

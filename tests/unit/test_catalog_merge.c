@@ -187,7 +187,8 @@ static void small_segments_become_one(void **state)
 	(void)state;
 	adopt_files(c, 10, 3);
 	before = catalog_snapshot(c);
-	n = catalog_mergeable(c, &part);
+	assert_int_equal(catalog_mergeable(c, 3 * SEGMENT_ROW_MEMORY, &part), 0);
+	n = catalog_mergeable(c, UINT64_MAX, &part);
 	assert_int_equal(n, 10);
 	assert_int_equal(catalog_replace(c, part, n, merged(part, n), "all", note, &gone), 0);
 	free_parts(part, n);
@@ -195,7 +196,7 @@ static void small_segments_become_one(void **state)
 	assert_int_equal(gone.n, 10);
 	assert_int_equal(catalog_counts(c).parts, 1);
 	assert_int_equal(catalog_counts(c).rows, 30);
-	assert_int_equal(catalog_mergeable(c, &part), 0);
+	assert_int_equal(catalog_mergeable(c, UINT64_MAX, &part), 0);
 	assert_int_equal(before->n, 10); /* whoever asked before still reads there */
 	assert_string_equal(segment_object(before->part[0]->seg, 0).key, "0.json");
 	snapshot_unref(before);
@@ -223,7 +224,7 @@ static void merging_ends(void **state)
 		catalog_list_object(c, &o);
 	}
 	catalog_list_end(c, 0, &waiting);
-	while ((n = catalog_mergeable(c, &part)) > 0) {
+	while ((n = catalog_mergeable(c, UINT64_MAX, &part)) > 0) {
 		struct names gone = {0};
 		char name[32];
 
@@ -250,9 +251,9 @@ static void nothing_is_merged_while_objects_wait(void **state)
 	catalog_list_begin(c, SOURCE_ALL_DAYS, 0);
 	catalog_list_object(c, &o);
 	catalog_list_end(c, -EIO, &waiting);
-	assert_int_equal(catalog_mergeable(c, &part), 0);
+	assert_int_equal(catalog_mergeable(c, UINT64_MAX, &part), 0);
 	read_all(c);
-	assert_int_equal(catalog_mergeable(c, &part), 4);
+	assert_int_equal(catalog_mergeable(c, UINT64_MAX, &part), 4);
 	free_parts(part, 4);
 	catalog_free(c);
 }
@@ -268,7 +269,7 @@ static void a_merge_that_comes_too_late_is_dropped(void **state)
 
 	(void)state;
 	adopt_files(c, 3, 1);
-	n = catalog_mergeable(c, &part);
+	n = catalog_mergeable(c, UINT64_MAX, &part);
 	assert_int_equal(n, 3);
 	seg = merged(part, n);
 	LIST(c, "0.json", "1.json");
@@ -323,7 +324,7 @@ static void a_late_merge_in_memory_is_dropped(void **state)
 		assert_true(catalog_take(c, 1, 99, &b));
 		publish(c, &b, "");
 	}
-	n = catalog_mergeable(c, &part);
+	n = catalog_mergeable(c, UINT64_MAX, &part);
 	assert_int_equal(n, 3);
 	LIST(c, "0.json", "1.json");
 	assert_int_equal(catalog_replace(c, part, n, watched(merge_of(part, n)), "", note, &gone), -ESTALE);
@@ -353,7 +354,7 @@ static void what_another_mount_may_need_stays(void **state)
 	assert_int_equal(catalog_adopt(c, segment_of(day, o, 1, 1), "ours"), 0);
 	list_one(c, o);
 	/* Ours is there twice, but only one copy may go. */
-	assert_int_equal(catalog_mergeable(c, &part), 0);
+	assert_int_equal(catalog_mergeable(c, UINT64_MAX, &part), 0);
 	assert_int_equal(sweep(c).n, 1);
 	assert_true(catalog_has_segment(c, "both"));
 	assert_true(catalog_has_segment(c, "theirs"));
@@ -531,7 +532,7 @@ static void world_merge(struct world *w, struct mount *m)
 {
 	struct part **part;
 	struct segment *seg;
-	size_t n = catalog_mergeable(m->c, &part);
+	size_t n = catalog_mergeable(m->c, UINT64_MAX, &part);
 	char name[32] = "";
 	bool late = made_draw(&w->seed, 3) == 0;
 

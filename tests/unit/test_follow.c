@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "fs/store/segment_build.h"
 #include "tests/unit/follow_kit.h"
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, source_set_up, source_tear_down)
@@ -146,18 +147,24 @@ static void what_comes_as_other_damage_each_time_is_no_fact(void **state)
 	mount_end(&m);
 }
 
-/* Each of them is in the index once. */
-static void many_come_damaged(void **state)
+/* 200 objects of one day, which are one batch. */
+static void put_day(void)
 {
-	struct mount m;
-
-	(void)state;
 	for (int i = 0; i < 200; i++) {
 		char key[96];
 
 		snprintf(key, sizeof(key), LOGS "2025/06/01/%d.json", i);
 		put(&source, key);
 	}
+}
+
+/* Each of them is in the index once. */
+static void many_come_damaged(void **state)
+{
+	struct mount m;
+
+	(void)state;
+	put_day();
 	source.asks = true;
 	source.damaged = 1;
 	mount_begin(&m, &source, NULL);
@@ -178,6 +185,50 @@ static void what_is_denied_is_a_fact(void **state)
 	wait_complete(&m, 1);
 	assert_int_equal(catalog_counts(m.catalog).damaged, 1);
 	assert_int_equal(catalog_object_now(m.catalog, 0).error, -EACCES);
+	mount_end(&m);
+}
+
+static void a_batch_is_cut_where_memory_is_little(void **state)
+{
+	struct mount m;
+	struct folder folder;
+
+	(void)state;
+	folder_make(&folder);
+	put_day();
+	mount_begin_small(&m, &source, &folder, 8 * 20 * SEGMENT_ROW_MEMORY); /* of 8 readers; 20 rows each */
+	wait_complete(&m, 1);
+	check_all_there(&m);
+	assert_int_equal(fetches(&source), 200);
+	assert_int_equal(catalog_counts(m.catalog).read_objects, 200);
+	assert_in_range(catalog_counts(m.catalog).parts, 3, 200); /* some have been merged by now */
+	mount_end(&m);
+	mount_begin(&m, &source, &folder);
+	wait_complete(&m, 1);
+	check_all_there(&m);
+	assert_int_equal(fetches(&source), 200);
+	mount_end(&m);
+	folder_remove(&folder);
+}
+
+/* No disk takes the index, and memory is little: what has no room fails, and is not left out silently. */
+static void an_index_in_memory_has_its_bounds(void **state)
+{
+	struct mount m;
+
+	(void)state;
+	put_day();
+	mount_begin_small(&m, &source, NULL, 8 * 8 * SEGMENT_ROW_MEMORY);
+	wait_complete(&m, 1);
+	assert_in_range(catalog_counts(m.catalog).ready, 1, 199);
+	assert_int_equal(catalog_counts(m.catalog).ready + catalog_counts(m.catalog).failed, 200);
+	assert_true(catalog_counts(m.catalog).segment_bytes <= 8 * 8 * SEGMENT_ROW_MEMORY);
+	assert_int_equal(catalog_unread(m.catalog, INT32_MIN, INT32_MAX), -EIO);
+	mount_end(&m);
+	/* And what it took is given back. */
+	mount_begin_small(&m, &source, NULL, 1 << 20);
+	wait_complete(&m, 1);
+	check_all_there(&m);
 	mount_end(&m);
 }
 
@@ -271,6 +322,8 @@ int main(void)
 		TEST(what_comes_as_other_damage_each_time_is_no_fact),
 		TEST(many_come_damaged),
 		TEST(what_is_denied_is_a_fact),
+		TEST(a_batch_is_cut_where_memory_is_little),
+		TEST(an_index_in_memory_has_its_bounds),
 		TEST(a_listing_that_fails_says_why),
 		TEST(what_is_known_outlives_a_failed_listing),
 		TEST(stopping_ends_what_is_under_way),

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "fs/store/ingest.h"
+#include "fs/store/large.h"
 #include "tests/gzip.h"
 
 #define IN    "AWSLogs/111122223333/CloudTrail/us-east-1/2025/06/19/a.json"
@@ -359,6 +360,51 @@ static void decoded_rows_point_into_the_decoded_text(void **state)
 	segment_unref(got.segment);
 }
 
+/* New: a log of so many records in which nothing is. */
+static char *text_of_many(size_t records, size_t *ret_len)
+{
+	char *text = malloc(3 * records + 32), *p = text;
+
+	assert_non_null(text);
+	p = stpcpy(p, "{\"Records\":[{}");
+	for (size_t i = 1; i < records; i++)
+		p = stpcpy(p, ",{}");
+	p = stpcpy(p, "]}");
+	*ret_len = (size_t)(p - text);
+	return text;
+}
+
+static void more_records_than_there_is_memory_for(void **state)
+{
+	struct segment_build *b = segment_build_new(KEY_NO_DAY);
+	struct source_object o = {.key = IN}, other = {.key = "z.json"};
+	size_t records = 5 * LARGE_MIN / 2 / SEGMENT_ROW_MEMORY, len;
+	char *text = text_of_many(records, &len);
+	struct ingest *in = ingest_new(NULL);
+	const char *problem;
+	struct segment *s;
+
+	(void)state;
+	large_allow(3 * LARGE_MIN - 1);
+	assert_int_equal(ingest_add(in, &other, false, 0, "", OTHER, strlen(OTHER), b, &problem), 0);
+	assert_int_equal(ingest_add(in, &o, false, 0, "", text, len, b, &problem), -EFBIG);
+	assert_string_equal(problem, LARGE_WHY);
+	large_allow(UINT64_MAX);
+	other.key = "y.json";
+	assert_int_equal(ingest_add(in, &other, false, 0, "", OTHER, strlen(OTHER), b, &problem), 0);
+	s = finish(b);
+	assert_int_equal(segment_objects(s), 2);
+	assert_int_equal(segment_rows(s), 2);
+	segment_unref(s);
+	/* With more of it there is no reason to refuse it. */
+	b = segment_build_new(KEY_NO_DAY);
+	assert_int_equal(ingest_add(in, &o, false, 0, "", text, len, b, &problem), 0);
+	assert_int_equal(segment_build_rows(b), records);
+	segment_build_free(b);
+	ingest_free(in);
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -371,6 +417,7 @@ int main(void)
 		cmocka_unit_test(failures_that_may_pass),
 		cmocka_unit_test(rows_point_into_the_text),
 		cmocka_unit_test(decoded_rows_point_into_the_decoded_text),
+		cmocka_unit_test(more_records_than_there_is_memory_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
