@@ -14,28 +14,19 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
 
 #include "fs/clock.h"
-#include "fs/log.h"
-#include "fs/store/ingest.h"
-#include "fs/store/large.h"
+#include "fs/store/load.h"
 
-#define THREADS       4
-#define BUCKETS       4096
-#define PIECE         ((uint64_t)1 << 20)
-#define FETCHES_MAX   3                   /* of an object that comes damaged */
-#define MAPPED_MAX    ((uint64_t)4 << 30) /* bytes of blobs in files */
-#define ENTRY_COST    512                 /* bytes that an entry costs besides its blob, about */
-#define FAILURE_AGE   CLOCK_SECOND
-#define UNTOLD_AGE    (10 * FAILURE_AGE) /* nobody came back for it */
-#define FORM_WHOLE    ((uint64_t)1 << 63)
-#define FORM_INFLATED (FORM_WHOLE | 1)
-#define FORM_DECODED  2u
+#define THREADS     4
+#define BUCKETS     4096
+#define MAPPED_MAX  ((uint64_t)4 << 30) /* bytes of blobs in files */
+#define ENTRY_COST  512                 /* bytes that an entry costs besides its blob, about */
+#define FAILURE_AGE CLOCK_SECOND
+#define UNTOLD_AGE  (10 * FAILURE_AGE) /* nobody came back for it */
 
 enum entry_state {
 	QUEUED,
@@ -48,21 +39,15 @@ struct entry {
 	LIST_ENTRY(entry) in_bucket;
 	STAILQ_ENTRY(entry) in_queue;
 	TAILQ_ENTRY(entry) in_use;
-	struct reader *reader;
 	struct source_object o; /* o.key is key[] below */
 	uint32_t number;
-	uint64_t form; /* FORM_*, or the number of a piece */
+	uint64_t form; /* fs/store/load.h */
 	enum entry_state state;
 	bool many;         /* came by reader_load() */
 	bool taken;        /* its blob or its failure */
 	struct blob *blob; /* READY */
 	int error;         /* FAILED */
 	int64_t failed_at;
-	bool came; /* RUNNING: the source is done with it, and gave: */
-	int raw_error;
-	char *raw;
-	size_t raw_len;
-	char raw_reason[SOURCE_REASON_MAX];
 	char key[];
 };
 
@@ -85,7 +70,7 @@ struct reader {
 	int n_threads;
 
 	pthread_mutex_t mutex; /* of all below; a leaf */
-	pthread_cond_t work, came;
+	pthread_cond_t work, settled;
 	int refusal; /* what calls return; 0: serving */
 	struct queue queue;
 	struct held held[2]; /* what was asked for one by one, and by reader_load(), so that a long run of the
@@ -124,7 +109,6 @@ static struct entry *add(struct reader *r, uint32_t number, uint64_t form, const
 	if (!e)
 		return NULL;
 	memcpy(e->key, o->key, len);
-	e->reader = r;
 	e->number = number;
 	e->form = form;
 	e->o = *o;
@@ -212,152 +196,14 @@ static void free_dropped(struct use *dropped)
 	}
 }
 
-/* ---- fetching; without the lock ---- */
+/* ---- loading; without the lock ---- */
 
-static void fetched(void *arg, size_t i, int error, char *data, size_t len, const char *reason)
+/* What a RUNNING entry has become. The blob is taken over. */
+static void settle(struct reader *r, struct entry *e, int error, struct blob *blob, uint64_t fetched)
 {
-	struct entry *e = arg;
-	struct reader *r = e->reader;
-
-	(void)i;
-	pthread_mutex_lock(&r->mutex);
-	e->came = true;
-	e->raw_error = error;
-	e->raw = data;
-	e->raw_len = len;
-	snprintf(e->raw_reason, sizeof(e->raw_reason), "%s", error ? reason : "");
-	pthread_cond_broadcast(&r->came);
-	pthread_mutex_unlock(&r->mutex);
-}
-
-/* Waits until the source is done with an entry. *ret: a blob of the stored bytes, or of what they inflate to.
- */
-static int take_whole(struct reader *r, struct entry *e, struct blob **ret, char reason[BLOB_REASON_MAX])
-{
-	char *raw;
-	int error;
+	struct use dropped = TAILQ_HEAD_INITIALIZER(dropped);
 
 	pthread_mutex_lock(&r->mutex);
-	while (!e->came)
-		pthread_cond_wait(&r->came, &r->mutex);
-	raw = e->raw;
-	e->raw = NULL;
-	pthread_mutex_unlock(&r->mutex);
-	if (e->raw_error) {
-		snprintf(reason, BLOB_REASON_MAX, "%.*s", BLOB_REASON_MAX - 1, e->raw_reason);
-		return e->raw_error;
-	}
-	if (!(e->form & 1)) {
-		*ret = blob_keep(raw, e->raw_len, r->spill);
-		return *ret ? 0 : -ENOMEM;
-	}
-	error = blob_gunzip(raw, e->raw_len, r->spill, ret, reason);
-	free(raw);
-	return error;
-}
-
-static void start(struct reader *r, struct entry *e)
-{
-	e->came = false;
-	source_fetch(r->source, &e->o, 1, fetched, e);
-}
-
-/* Who asks knows of the object that it is no damaged one: what comes damaged is no true copy, and is not
- * kept.
- */
-static int take_true(struct reader *r, struct entry *e, struct blob **ret, char reason[BLOB_REASON_MAX])
-{
-	int error = take_whole(r, e, ret, reason);
-
-	for (unsigned n = 1; error == -EBADMSG && source_doubt(r->source, &e->o) && n < FETCHES_MAX; n++) {
-		start(r, e);
-		error = take_whole(r, e, ret, reason);
-	}
-	return error;
-}
-
-/* The same in the form that is wanted. */
-static int take(struct reader *r, struct entry *e, struct blob **ret, char reason[BLOB_REASON_MAX])
-{
-	struct blob *whole;
-	int error = take_true(r, e, &whole, reason);
-
-	if (error)
-		return error;
-	if (!(e->form & FORM_DECODED)) {
-		*ret = whole;
-		return 0;
-	}
-	error = ingest_text(whole, true, r->spill, ret);
-	blob_unref(whole);
-	return error;
-}
-
-static bool is_large(const struct entry *e)
-{
-	return e->o.size > LARGE_MIN;
-}
-
-/* Fetches and takes one object, a large one when no other is being read. */
-static int take_alone(struct reader *r, struct entry *e, struct blob **ret, char reason[BLOB_REASON_MAX])
-{
-	int error = large_begin(e->o.size);
-
-	if (error) {
-		snprintf(reason, BLOB_REASON_MAX, LARGE_WHY);
-		return error;
-	}
-	start(r, e);
-	error = take(r, e, ret, reason);
-	large_end(e->o.size);
-	return error;
-}
-
-static int load_piece(struct reader *r, struct entry *e, struct blob **ret)
-{
-	uint64_t at = e->form * PIECE, left = e->o.size - at;
-	size_t n = (size_t)(left < PIECE ? left : PIECE), got = 0;
-	char *data = malloc(n + 1);
-	int error;
-
-	if (!data)
-		return -ENOMEM;
-	error = source_read(r->source, &e->o, at, data, n, &got);
-	if (error == 0 && got != n)
-		error = -ESTALE;
-	if (error) {
-		free(data);
-		return error;
-	}
-	e->raw_len = n;
-	*ret = blob_new(data, n);
-	return *ret ? 0 : -ENOMEM;
-}
-
-static void say_failed(const struct entry *e, int error, const char *reason)
-{
-	if (error && error != -ECANCELED)
-		log_warning("cannot read %s: %s", e->key, *reason ? reason : strerrordesc_np(-error));
-}
-
-static int load(struct reader *r, struct entry *e, struct blob **ret)
-{
-	char reason[BLOB_REASON_MAX] = "";
-	int error;
-
-	e->raw_len = 0;
-	if (e->form & FORM_WHOLE) {
-		error = take_alone(r, e, ret, reason);
-	} else {
-		error = load_piece(r, e, ret);
-	}
-	say_failed(e, error, reason);
-	return error;
-}
-
-/* What a RUNNING entry has become. */
-static void settle(struct reader *r, struct entry *e, int error, struct blob *blob, struct use *dropped)
-{
 	e->state = error ? FAILED : READY;
 	e->error = error;
 	e->blob = error ? NULL : blob;
@@ -366,46 +212,67 @@ static void settle(struct reader *r, struct entry *e, int error, struct blob *bl
 		r->stats.failed++;
 	} else {
 		r->stats.fetched++;
-		r->stats.fetched_bytes += e->raw_len;
+		r->stats.fetched_bytes += fetched;
 	}
 	keep(r, e);
-	drop(r, e, 1, false, dropped);
-	drop(r, e, 2, true, dropped);
-	pthread_cond_broadcast(&r->came);
+	drop(r, e, 1, false, &dropped);
+	drop(r, e, 2, true, &dropped);
+	pthread_cond_broadcast(&r->settled);
+	pthread_mutex_unlock(&r->mutex);
+	free_dropped(&dropped);
+}
+
+/* The next that is asked for, which is RUNNING then; NULL: there will be none. */
+static struct entry *next(struct reader *r)
+{
+	struct entry *e = NULL;
+
+	pthread_mutex_lock(&r->mutex);
+	while (!r->refusal && STAILQ_EMPTY(&r->queue))
+		pthread_cond_wait(&r->work, &r->mutex);
+	if (!r->refusal) {
+		e = STAILQ_FIRST(&r->queue);
+		STAILQ_REMOVE_HEAD(&r->queue, in_queue);
+		e->state = RUNNING;
+	}
+	pthread_mutex_unlock(&r->mutex);
+	return e;
+}
+
+/* Loads one RUNNING entry, and settles it. */
+static int load(struct reader *r, struct entry *e, struct blob **ret)
+{
+	struct blob *blob = NULL;
+	uint64_t fetched = 0;
+	int error = load_one(r->source, r->spill, &e->o, e->form, &blob, &fetched);
+
+	if (!error)
+		*ret = blob_ref(blob);
+	settle(r, e, error, blob, fetched);
+	return error;
 }
 
 static void *run(void *arg)
 {
 	struct reader *r = arg;
-	struct use dropped = TAILQ_HEAD_INITIALIZER(dropped);
+	struct blob *blob;
+	struct entry *e;
 
-	pthread_mutex_lock(&r->mutex);
-	while (!r->refusal) {
-		struct entry *e = STAILQ_FIRST(&r->queue);
-		struct blob *blob = NULL;
-		int error;
-
-		if (!e) {
-			pthread_cond_wait(&r->work, &r->mutex);
-			continue;
-		}
-		STAILQ_REMOVE_HEAD(&r->queue, in_queue);
-		e->state = RUNNING;
-		pthread_mutex_unlock(&r->mutex);
-		error = load(r, e, &blob);
-		pthread_mutex_lock(&r->mutex);
-		settle(r, e, error, blob, &dropped);
-		pthread_mutex_unlock(&r->mutex);
-		free_dropped(&dropped);
+	while ((e = next(r))) {
+		if (load(r, e, &blob) == 0)
+			blob_unref(blob);
 		r->ready(r->arg);
-		pthread_mutex_lock(&r->mutex);
 	}
-	pthread_mutex_unlock(&r->mutex);
 	r->ready(r->arg); /* those who wait for what will not come learn that */
 	return NULL;
 }
 
 /* ---- asking ---- */
+
+static uint64_t form_of(bool gunzip, bool decoded)
+{
+	return (gunzip ? LOAD_INFLATED : LOAD_WHOLE) | (decoded ? LOAD_DECODED : 0);
+}
 
 /* Whether a failure is still what those who ask are told. */
 static bool failure_holds(const struct entry *e)
@@ -413,204 +280,156 @@ static bool failure_holds(const struct entry *e)
 	return clock_now() - e->failed_at < (e->taken ? FAILURE_AGE : UNTOLD_AGE);
 }
 
-static int ask(
-	struct reader *r, uint32_t number, uint64_t form, const struct source_object *o, struct blob **ret)
+/* With the lock held. 0: *ret is there; -EAGAIN: it is being loaded, or is to be where *ret_new is not NULL;
+ * else why it cannot be had. */
+static int ask(struct reader *r, uint32_t number, uint64_t form, const struct source_object *o,
+	struct blob **ret, struct entry **ret_new)
 {
-	struct entry *e;
+	struct entry *e = find(r, number, form, o);
 
-	if (r->refusal)
-		return r->refusal;
-	e = find(r, number, form, o);
-	if (!e) {
-		e = add(r, number, form, o);
-		if (!e)
-			return -ENOMEM;
-		enqueue(r, e);
-		return -EAGAIN;
-	}
-	if (e->state == QUEUED || e->state == RUNNING)
-		return -EAGAIN;
-	if (e->state == FAILED && !failure_holds(e)) {
-		unkeep(r, e);
-		enqueue(r, e);
-		return -EAGAIN;
-	}
-	e->taken = true;
-	if (e->state == FAILED)
-		return e->error;
-	touch(r, e);
-	*ret = blob_ref(e->blob);
-	return 0;
-}
-
-int reader_get(struct reader *r, uint32_t number, const struct source_object *o, bool gunzip, bool decoded,
-	struct blob **ret)
-{
-	uint64_t form = (gunzip ? FORM_INFLATED : FORM_WHOLE) | (decoded ? FORM_DECODED : 0);
-	int error;
-
-	pthread_mutex_lock(&r->mutex);
-	error = ask(r, number, form, o, ret);
-	pthread_mutex_unlock(&r->mutex);
-	return error;
-}
-
-int reader_get_piece(struct reader *r, uint32_t number, const struct source_object *o, uint64_t offset,
-	struct blob **ret, uint64_t *ret_start)
-{
-	int error;
-
-	if (offset >= o->size)
-		return -EINVAL;
-	pthread_mutex_lock(&r->mutex);
-	error = ask(r, number, offset / PIECE, o, ret);
-	pthread_mutex_unlock(&r->mutex);
-	if (error == 0)
-		*ret_start = offset / PIECE * PIECE;
-	return error;
-}
-
-/* ---- many at once ---- */
-
-/* One reader_load(). */
-struct batch {
-	size_t n;
-	struct entry **mine;  /* by place among the wants: to be loaded here; else NULL */
-	struct entry **asked; /* those of mine that the source was asked for together, in its order */
-	struct source_object *o;
-};
-
-static void fetched_of_batch(void *arg, size_t i, int error, char *data, size_t len, const char *reason)
-{
-	struct batch *b = arg;
-
-	fetched(b->asked[i], 0, error, data, len, reason);
-}
-
-static uint64_t form_of(const struct reader_want *w)
-{
-	return (w->gunzip ? FORM_INFLATED : FORM_WHOLE) | (w->decoded ? FORM_DECODED : 0);
-}
-
-/* One of the wants, with the lock held: 0: *ret is there; -EAGAIN: it is being loaded, by the caller where
- * *ret_mine is set; else why it cannot be had. */
-static int want_one(struct reader *r, const struct reader_want *w, struct blob **ret, struct entry **ret_mine)
-{
-	struct entry *e = find(r, w->number, form_of(w), w->o);
-
+	*ret_new = NULL;
 	if (r->refusal)
 		return r->refusal;
 	if (e && (e->state == QUEUED || e->state == RUNNING))
 		return -EAGAIN;
-	if (e && e->state == FAILED && failure_holds(e)) {
-		e->taken = true;
-		return e->error;
-	}
 	if (e && e->state == READY) {
 		e->taken = true;
 		touch(r, e);
 		*ret = blob_ref(e->blob);
 		return 0;
 	}
+	if (e && failure_holds(e)) {
+		e->taken = true;
+		return e->error;
+	}
 	if (e)
 		unkeep(r, e);
 	else
-		e = add(r, w->number, form_of(w), w->o);
-	if (!e)
-		return -ENOMEM;
-	e->state = RUNNING;
-	e->taken = e->many = true;
-	e->came = false;
-	e->raw_len = 0;
-	*ret_mine = e;
-	return -EAGAIN;
+		e = add(r, number, form, o);
+	*ret_new = e;
+	return e ? -EAGAIN : -ENOMEM;
 }
 
-/* Loads those that nobody else loads: every one of them is settled, whatever happens. */
-static int load_mine(struct reader *r, struct batch *b, size_t n, struct blob **ret)
+/* ---- one at a time ---- */
+
+static int get(
+	struct reader *r, uint32_t number, uint64_t form, const struct source_object *o, struct blob **ret)
 {
-	struct use dropped = TAILQ_HEAD_INITIALIZER(dropped);
-	int first = 0;
+	struct entry *e;
+	int error;
 
-	if (b->n)
-		source_fetch(r->source, b->o, b->n, fetched_of_batch, b);
-	for (size_t i = 0; i < n; i++) {
-		char reason[BLOB_REASON_MAX] = "";
-		struct entry *e = b->mine[i];
-		int error;
-
-		if (!e)
-			continue;
-		error = (is_large(e) ? take_alone : take)(r, e, &ret[i], reason);
-		say_failed(e, error, reason);
-		first = first ? first : error;
-		pthread_mutex_lock(&r->mutex);
-		if (!error)
-			blob_ref(ret[i]);
-		settle(r, e, error, ret[i], &dropped);
-		pthread_mutex_unlock(&r->mutex);
-		free_dropped(&dropped);
-	}
-	return first;
+	pthread_mutex_lock(&r->mutex);
+	error = ask(r, number, form, o, ret, &e);
+	if (e)
+		enqueue(r, e);
+	pthread_mutex_unlock(&r->mutex);
+	return error;
 }
 
-/* Waits for those that somebody else loads. One that has gone again meanwhile is loaded here. */
-static int await_others(struct reader *r, const struct reader_want *want, size_t n, struct blob **ret)
+int reader_get(struct reader *r, uint32_t number, const struct source_object *o, bool gunzip, bool decoded,
+	struct blob **ret)
 {
-	int error = 0;
+	return get(r, number, form_of(gunzip, decoded), o, ret);
+}
 
-	for (size_t i = 0; i < n && !error; i++) {
-		struct entry *mine = NULL;
-		struct batch b = {.n = 1, .mine = &mine, .asked = &mine, .o = NULL};
-		struct source_object o;
+int reader_get_piece(struct reader *r, uint32_t number, const struct source_object *o, uint64_t offset,
+	struct blob **ret, uint64_t *ret_start)
+{
+	int error = offset < o->size ? get(r, number, offset / LOAD_PIECE, o, ret) : -EINVAL;
 
-		if (ret[i])
-			continue;
-		pthread_mutex_lock(&r->mutex);
-		while ((error = want_one(r, &want[i], &ret[i], &mine)) == -EAGAIN && !mine)
-			pthread_cond_wait(&r->came, &r->mutex);
-		pthread_mutex_unlock(&r->mutex);
-		if (!mine)
-			continue;
-		o = mine->o;
-		b.o = &o;
-		b.n = !is_large(mine);
-		error = load_mine(r, &b, 1, &ret[i]);
+	if (error == 0)
+		*ret_start = offset / LOAD_PIECE * LOAD_PIECE;
+	return error;
+}
+
+/* ---- many at once ---- */
+
+/* As ask(): what is new is the caller's to load. */
+static int want_one(struct reader *r, const struct reader_want *w, struct blob **ret, struct entry **ret_mine)
+{
+	int error = ask(r, w->number, form_of(w->gunzip, w->decoded), w->o, ret, ret_mine);
+
+	if (*ret_mine) {
+		(*ret_mine)->state = RUNNING;
+		(*ret_mine)->taken = (*ret_mine)->many = true;
 	}
 	return error;
 }
 
-int reader_load(struct reader *r, const struct reader_want *want, size_t n, struct blob **ret)
+/* All of the wants, without waiting. ret, ret_mine: by place among the wants, NULL where it is not so. */
+static int want_all(struct reader *r, const struct reader_want *want, size_t n, struct blob **ret,
+	struct entry **ret_mine)
 {
-	struct batch b = {.mine = calloc(n + 1, sizeof(struct entry *)),
-		.asked = calloc(n + 1, sizeof(struct entry *)),
-		.o = calloc(n + 1, sizeof(*b.o))};
-	int error = b.mine && b.asked && b.o ? 0 : -ENOMEM, failed;
+	int error = 0;
 
-	memset(ret, 0, n * sizeof(struct blob *));
 	pthread_mutex_lock(&r->mutex);
 	for (size_t i = 0; i < n && !error; i++) {
-		error = want_one(r, &want[i], &ret[i], &b.mine[i]);
+		error = want_one(r, &want[i], &ret[i], &ret_mine[i]);
 		error = error == -EAGAIN ? 0 : error;
-		if (!b.mine[i] || is_large(b.mine[i]))
-			continue;
-		b.asked[b.n] = b.mine[i];
-		b.o[b.n++] = b.mine[i]->o;
 	}
 	pthread_mutex_unlock(&r->mutex);
-	if (b.mine) {
-		failed = load_mine(r, &b, n, ret);
+	return error;
+}
+
+/* Loads those that nobody else loads: every one of them is settled, whatever happens. */
+static int load_mine(struct reader *r, struct load *l, struct entry *const *mine, size_t n, struct blob **ret)
+{
+	int first = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (mine[i])
+			load_put(l, i, &mine[i]->o, mine[i]->form);
+	load_ask(l);
+	for (size_t i = 0; i < n; i++) {
+		struct blob *blob = NULL;
+		uint64_t fetched = 0;
+		int error;
+
+		if (!mine[i])
+			continue;
+		error = load_take(l, i, &blob, &fetched);
+		if (!error)
+			ret[i] = blob_ref(blob);
+		settle(r, mine[i], error, blob, fetched);
+		first = first ? first : error;
+	}
+	return first;
+}
+
+/* Waits for one that somebody else loads. Where it has gone again meanwhile, it is loaded here. */
+static int await_other(struct reader *r, const struct reader_want *w, struct blob **ret)
+{
+	struct entry *mine;
+	int error;
+
+	pthread_mutex_lock(&r->mutex);
+	while ((error = want_one(r, w, ret, &mine)) == -EAGAIN && !mine)
+		pthread_cond_wait(&r->settled, &r->mutex);
+	pthread_mutex_unlock(&r->mutex);
+	return mine ? load(r, mine, ret) : error;
+}
+
+int reader_load(struct reader *r, const struct reader_want *want, size_t n, struct blob **ret)
+{
+	struct entry **mine = calloc(n + 1, sizeof(struct entry *));
+	struct load *l = NULL;
+	int error = mine ? load_new(r->source, r->spill, n, &l) : -ENOMEM, failed;
+
+	memset(ret, 0, n * sizeof(struct blob *));
+	if (!error) {
+		error = want_all(r, want, n, ret, mine);
+		failed = load_mine(r, l, mine, n, ret);
 		error = error ? error : failed;
 	}
-	if (!error)
-		error = await_others(r, want, n, ret);
+	for (size_t i = 0; i < n && !error; i++)
+		if (!ret[i])
+			error = await_other(r, &want[i], &ret[i]);
 	for (size_t i = 0; i < n && error; i++) {
 		blob_unref(ret[i]);
 		ret[i] = NULL;
 	}
-	free(b.mine);
-	free(b.asked);
-	free(b.o);
+	load_free(l);
+	free(mine);
 	return error;
 }
 
@@ -640,7 +459,7 @@ int reader_new(
 	r->arg = arg;
 	pthread_mutex_init(&r->mutex, NULL);
 	pthread_cond_init(&r->work, NULL);
-	pthread_cond_init(&r->came, NULL);
+	pthread_cond_init(&r->settled, NULL);
 	STAILQ_INIT(&r->queue);
 	TAILQ_INIT(&r->held[0].use);
 	TAILQ_INIT(&r->held[1].use);
@@ -682,7 +501,7 @@ void reader_stop(struct reader *r)
 	pthread_mutex_lock(&r->mutex);
 	r->refusal = -ECANCELED;
 	pthread_cond_broadcast(&r->work);
-	pthread_cond_broadcast(&r->came);
+	pthread_cond_broadcast(&r->settled);
 	pthread_mutex_unlock(&r->mutex);
 	source_cancel(r->source);
 	while (r->n_threads > 0)
@@ -703,6 +522,6 @@ void reader_free(struct reader *r)
 	}
 	pthread_mutex_destroy(&r->mutex);
 	pthread_cond_destroy(&r->work);
-	pthread_cond_destroy(&r->came);
+	pthread_cond_destroy(&r->settled);
 	free(r);
 }
