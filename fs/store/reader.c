@@ -4,10 +4,6 @@
  *   (none) ──ask──▶ QUEUED ──thread──▶ RUNNING ──▶ READY ────evicted────▶ (none)
  *                     ▲                    └─────▶ FAILED ──evicted─────▶ (none)
  *                     └───────asked again, told before and over a second old
- *
- * READY and FAILED entries are in order of use, and the least recently used go when there is too much. What
- * has come and was not yet taken is spared as long as that costs no more than as much again: who waits for it
- * would only make it come a second time.
  */
 #include "fs/store/reader.h"
 
@@ -19,47 +15,14 @@
 #include <sys/queue.h>
 
 #include "fs/clock.h"
+#include "fs/store/entries.h"
 #include "fs/store/load.h"
 
 #define THREADS     4
-#define BUCKETS     4096
-#define MAPPED_MAX  ((uint64_t)4 << 30) /* bytes of blobs in files */
-#define ENTRY_COST  512                 /* bytes that an entry costs besides its blob, about */
 #define FAILURE_AGE CLOCK_SECOND
 #define UNTOLD_AGE  (10 * FAILURE_AGE) /* nobody came back for it */
 
-enum entry_state {
-	QUEUED,
-	RUNNING,
-	READY,
-	FAILED
-};
-
-struct entry {
-	LIST_ENTRY(entry) in_bucket;
-	STAILQ_ENTRY(entry) in_queue;
-	TAILQ_ENTRY(entry) in_use;
-	struct source_object o; /* o.key is key[] below */
-	uint32_t number;
-	uint64_t form; /* fs/store/load.h */
-	enum entry_state state;
-	bool many;         /* came by reader_load() */
-	bool taken;        /* its blob or its failure */
-	struct blob *blob; /* READY */
-	int error;         /* FAILED */
-	int64_t failed_at;
-	char key[];
-};
-
-LIST_HEAD(bucket, entry);
 STAILQ_HEAD(queue, entry);
-TAILQ_HEAD(use, entry);
-
-/* READY and FAILED entries. */
-struct held {
-	struct use use; /* the last used first */
-	uint64_t max, bytes, mapped, n;
-};
 
 struct reader {
 	struct source *source;
@@ -73,138 +36,19 @@ struct reader {
 	pthread_cond_t work, settled;
 	int refusal; /* what calls return; 0: serving */
 	struct queue queue;
-	struct held held[2]; /* what was asked for one by one, and by reader_load(), so that a long run of the
-				one does not drive out the other */
 	struct reader_stats stats;
-	struct bucket bucket[BUCKETS];
+	struct entries entries;
 };
-
-/* ---- entries; with the lock held ---- */
-
-static struct bucket *bucket_of(struct reader *r, uint32_t number, uint64_t form)
-{
-	uint64_t h = (number * 0x9e3779b97f4a7c15u) ^ (form * 0xc2b2ae3d27d4eb4fu);
-
-	return &r->bucket[(h ^ h >> 32) % BUCKETS];
-}
-
-static struct entry *find(struct reader *r, uint32_t number, uint64_t form, const struct source_object *o)
-{
-	struct entry *e;
-
-	LIST_FOREACH(e, bucket_of(r, number, form), in_bucket)
-	{
-		if (e->number == number && e->form == form && e->o.size == o->size &&
-			e->o.mtime == o->mtime && e->o.tag == o->tag)
-			return e;
-	}
-	return NULL;
-}
-
-static struct entry *add(struct reader *r, uint32_t number, uint64_t form, const struct source_object *o)
-{
-	size_t len = strlen(o->key);
-	struct entry *e = calloc(1, sizeof(*e) + len + 1);
-
-	if (!e)
-		return NULL;
-	memcpy(e->key, o->key, len);
-	e->number = number;
-	e->form = form;
-	e->o = *o;
-	e->o.key = e->key;
-	LIST_INSERT_HEAD(bucket_of(r, number, form), e, in_bucket);
-	return e;
-}
-
-static void enqueue(struct reader *r, struct entry *e)
-{
-	e->state = QUEUED;
-	e->taken = false;
-	STAILQ_INSERT_TAIL(&r->queue, e, in_queue);
-	pthread_cond_signal(&r->work);
-}
-
-static uint64_t mapped_of(const struct entry *e)
-{
-	return e->blob && blob_held(e->blob) == 0 ? blob_len(e->blob) : 0;
-}
-
-static void keep(struct reader *r, struct entry *e)
-{
-	struct held *h = &r->held[e->many];
-
-	TAILQ_INSERT_HEAD(&h->use, e, in_use);
-	h->n++;
-	h->bytes += e->blob ? blob_held(e->blob) : 0;
-	h->mapped += mapped_of(e);
-}
-
-static void unkeep(struct reader *r, struct entry *e)
-{
-	struct held *h = &r->held[e->many];
-
-	TAILQ_REMOVE(&h->use, e, in_use);
-	h->n--;
-	h->bytes -= e->blob ? blob_held(e->blob) : 0;
-	h->mapped -= mapped_of(e);
-}
-
-static void touch(struct reader *r, struct entry *e)
-{
-	struct held *h = &r->held[e->many];
-
-	TAILQ_REMOVE(&h->use, e, in_use);
-	TAILQ_INSERT_HEAD(&h->use, e, in_use);
-}
-
-/* Drops entries of one kind until `times` the limits are met, but never `spare`. */
-static void drop(
-	struct reader *r, const struct entry *spare, unsigned times, bool untaken, struct use *dropped)
-{
-	const struct held *h = &r->held[spare->many];
-	struct entry *e = TAILQ_LAST(&h->use, use), *before;
-
-	for (; e; e = before) {
-		bool full = h->bytes + h->n * ENTRY_COST > h->max * times;
-		bool full_mapped = h->mapped > MAPPED_MAX * times;
-
-		if (!full && !full_mapped)
-			return;
-		before = TAILQ_PREV(e, use, in_use);
-		if (e == spare || (!untaken && !e->taken) || !(mapped_of(e) ? full_mapped : full))
-			continue;
-		unkeep(r, e);
-		LIST_REMOVE(e, in_bucket);
-		TAILQ_INSERT_HEAD(dropped, e, in_use);
-	}
-}
-
-static void entry_free(struct entry *e)
-{
-	blob_unref(e->blob);
-	free(e);
-}
-
-static void free_dropped(struct use *dropped)
-{
-	struct entry *e;
-
-	while ((e = TAILQ_FIRST(dropped))) {
-		TAILQ_REMOVE(dropped, e, in_use);
-		entry_free(e);
-	}
-}
 
 /* ---- loading; without the lock ---- */
 
 /* What a RUNNING entry has become. The blob is taken over. */
 static void settle(struct reader *r, struct entry *e, int error, struct blob *blob, uint64_t fetched)
 {
-	struct use dropped = TAILQ_HEAD_INITIALIZER(dropped);
+	struct entry_use dropped = TAILQ_HEAD_INITIALIZER(dropped);
 
 	pthread_mutex_lock(&r->mutex);
-	e->state = error ? FAILED : READY;
+	e->state = error ? ENTRY_FAILED : ENTRY_READY;
 	e->error = error;
 	e->blob = error ? NULL : blob;
 	if (error) {
@@ -214,12 +58,11 @@ static void settle(struct reader *r, struct entry *e, int error, struct blob *bl
 		r->stats.fetched++;
 		r->stats.fetched_bytes += fetched;
 	}
-	keep(r, e);
-	drop(r, e, 1, false, &dropped);
-	drop(r, e, 2, true, &dropped);
+	entries_keep(&r->entries, e);
+	entries_drop(&r->entries, e, &dropped);
 	pthread_cond_broadcast(&r->settled);
 	pthread_mutex_unlock(&r->mutex);
-	free_dropped(&dropped);
+	entries_free(&dropped);
 }
 
 /* The next that is asked for, which is RUNNING then; NULL: there will be none. */
@@ -233,7 +76,7 @@ static struct entry *next(struct reader *r)
 	if (!r->refusal) {
 		e = STAILQ_FIRST(&r->queue);
 		STAILQ_REMOVE_HEAD(&r->queue, in_queue);
-		e->state = RUNNING;
+		e->state = ENTRY_RUNNING;
 	}
 	pthread_mutex_unlock(&r->mutex);
 	return e;
@@ -285,16 +128,16 @@ static bool failure_holds(const struct entry *e)
 static int ask(struct reader *r, uint32_t number, uint64_t form, const struct source_object *o,
 	struct blob **ret, struct entry **ret_new)
 {
-	struct entry *e = find(r, number, form, o);
+	struct entry *e = entries_find(&r->entries, number, form, o);
 
 	*ret_new = NULL;
 	if (r->refusal)
 		return r->refusal;
-	if (e && (e->state == QUEUED || e->state == RUNNING))
+	if (e && (e->state == ENTRY_QUEUED || e->state == ENTRY_RUNNING))
 		return -EAGAIN;
-	if (e && e->state == READY) {
+	if (e && e->state == ENTRY_READY) {
 		e->taken = true;
-		touch(r, e);
+		entries_touch(&r->entries, e);
 		*ret = blob_ref(e->blob);
 		return 0;
 	}
@@ -303,14 +146,22 @@ static int ask(struct reader *r, uint32_t number, uint64_t form, const struct so
 		return e->error;
 	}
 	if (e)
-		unkeep(r, e);
+		entries_unkeep(&r->entries, e);
 	else
-		e = add(r, number, form, o);
+		e = entries_add(&r->entries, number, form, o);
 	*ret_new = e;
 	return e ? -EAGAIN : -ENOMEM;
 }
 
 /* ---- one at a time ---- */
+
+static void enqueue(struct reader *r, struct entry *e)
+{
+	e->state = ENTRY_QUEUED;
+	e->taken = false;
+	STAILQ_INSERT_TAIL(&r->queue, e, in_queue);
+	pthread_cond_signal(&r->work);
+}
 
 static int get(
 	struct reader *r, uint32_t number, uint64_t form, const struct source_object *o, struct blob **ret)
@@ -350,7 +201,7 @@ static int want_one(struct reader *r, const struct reader_want *w, struct blob *
 	int error = ask(r, w->number, form_of(w->gunzip, w->decoded), w->o, ret, ret_mine);
 
 	if (*ret_mine) {
-		(*ret_mine)->state = RUNNING;
+		(*ret_mine)->state = ENTRY_RUNNING;
 		(*ret_mine)->taken = (*ret_mine)->many = true;
 	}
 	return error;
@@ -439,7 +290,7 @@ struct reader_stats reader_stats(struct reader *r)
 
 	pthread_mutex_lock(&r->mutex);
 	stats = r->stats;
-	stats.held = r->held[0].bytes + r->held[1].bytes;
+	stats.held = r->entries.kept[0].held + r->entries.kept[1].held;
 	pthread_mutex_unlock(&r->mutex);
 	return stats;
 }
@@ -461,12 +312,7 @@ int reader_new(
 	pthread_cond_init(&r->work, NULL);
 	pthread_cond_init(&r->settled, NULL);
 	STAILQ_INIT(&r->queue);
-	TAILQ_INIT(&r->held[0].use);
-	TAILQ_INIT(&r->held[1].use);
-	r->held[0].max = READER_HELD_MAX;
-	r->held[1].max = READER_MANY_MAX;
-	for (size_t i = 0; i < BUCKETS; i++)
-		LIST_INIT(&r->bucket[i]);
+	entries_init(&r->entries, READER_HELD_MAX, READER_MANY_MAX);
 	*ret = r;
 	return 0;
 }
@@ -474,9 +320,9 @@ int reader_new(
 void reader_hold(struct reader *r, size_t max)
 {
 	if (max < READER_HELD_MAX)
-		r->held[0].max = max;
+		r->entries.kept[0].max = max;
 	if (max < READER_MANY_MAX)
-		r->held[1].max = max;
+		r->entries.kept[1].max = max;
 }
 
 int reader_start(struct reader *r)
@@ -512,14 +358,7 @@ void reader_free(struct reader *r)
 {
 	if (!r)
 		return;
-	for (size_t i = 0; i < BUCKETS; i++) {
-		struct entry *e;
-
-		while ((e = LIST_FIRST(&r->bucket[i]))) {
-			LIST_REMOVE(e, in_bucket);
-			entry_free(e);
-		}
-	}
+	entries_clear(&r->entries);
 	pthread_mutex_destroy(&r->mutex);
 	pthread_cond_destroy(&r->work);
 	pthread_cond_destroy(&r->settled);
