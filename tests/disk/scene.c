@@ -8,18 +8,6 @@
 
 #include "tests/disk/disk.h"
 
-size_t scene_descriptors(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	size_t n = 0;
-
-	DISK_CHECK(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
-
 void scene_check_files(const char *folder, const char *end, size_t max)
 {
 	DIR *dir = opendir(folder);

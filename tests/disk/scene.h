@@ -30,9 +30,6 @@ struct scene {
 
 extern const struct scene scene_packs, scene_index, scene_listings;
 
-/* Of a file's descriptor: how many this process has. */
-size_t scene_descriptors(void);
-
 /* Nothing is left of what was being written; and no more than so many files end so. */
 void scene_check_files(const char *folder, const char *end, size_t max);
 

@@ -21,6 +21,7 @@
 
 #include "fs/log.h"
 #include "fs/store/blob.h"
+#include "tests/descriptors.h"
 #include "tests/disk/disk.h"
 #include "tests/disk/stage.h"
 
@@ -29,15 +30,15 @@
 /* Plays a scene with a fault; how many calls could have met it. */
 static unsigned run(struct stage *s, struct disk_fault fault)
 {
-	size_t descriptors;
+	size_t before;
 	unsigned n;
 
 	stage_set(s);
-	descriptors = scene_descriptors();
+	before = descriptors();
 	disk_begin(fault);
 	s->scene->play(s->cache_dir.path);
 	n = disk_end();
-	DISK_CHECK(scene_descriptors() == descriptors);
+	DISK_CHECK(descriptors() == before);
 	s->scene->look(s->cache_dir.path, AFTER_FAULTS, 0);
 	return n;
 }
@@ -106,7 +107,7 @@ static void check_large(const struct blob *b)
 static unsigned spill(struct cache *c, const char *zipped, size_t len, struct disk_fault fault)
 {
 	char reason[BLOB_REASON_MAX] = "";
-	size_t descriptors = scene_descriptors();
+	size_t before = descriptors();
 	struct blob *b = NULL;
 	unsigned n;
 	int r;
@@ -120,7 +121,7 @@ static unsigned spill(struct cache *c, const char *zipped, size_t len, struct di
 		DISK_CHECK((r == -ENOSPC || r == -EIO || r == -ENOMEM) && reason[0] == '\0');
 	DISK_CHECK(r == 0 || (fault.does != DISK_SHORT && fault.error != EOPNOTSUPP));
 	blob_unref(b);
-	DISK_CHECK(scene_descriptors() == descriptors);
+	DISK_CHECK(descriptors() == before);
 	return n;
 }
 

@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 
+#include "tests/descriptors.h"
 #include "tests/unit/pack_kit.h"
 
 /* ---- what is put is found ---- */
@@ -356,18 +357,6 @@ static void many_threads(void **state)
 /* ---- more packs than may be open ---- */
 
 #define MANY_PACKS 150
-
-static size_t descriptors(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	size_t n = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
 
 /* One a day. */
 static struct source_object of_a_day(unsigned i, char key[128])
