@@ -214,6 +214,20 @@ static void wanted_clear(struct wanted *w)
 	*w = (struct wanted){0};
 }
 
+/* All of them are given out, for a read up to `end`. */
+static void take_chunks(struct rollups *r, const struct version *v, const struct wanted *w, uint64_t end)
+{
+	struct chunk *c;
+
+	TAILQ_FOREACH(c, &r->chunks, in_use)
+	{
+		if (c->id != v->is.id || c->number < w->first || c->number >= w->end)
+			continue;
+		c->taken = true;
+		c->finished |= end >= v->plan->start[c->number + 1];
+	}
+}
+
 /* The chunks that overlap with offset..end. All that are missing are asked for at once. */
 static int want_chunks(
 	struct rollups *r, struct version *v, uint64_t offset, uint64_t end, struct wanted *ret)
@@ -237,14 +251,8 @@ static int want_chunks(
 	}
 	if (err == -EUCLEAN)
 		return err;
-	for (size_t i = ret->first; i < ret->end && !err; i++) {
-		struct chunk *c = find_chunk(r, v->is.id, i);
-
-		if (!c) /* cannot be: it was there above */
-			continue;
-		c->taken = true;
-		c->finished |= end >= p->start[i + 1];
-	}
+	if (!err)
+		take_chunks(r, v, ret, end);
 	for (size_t i = ret->first; i < ret->end; i++)
 		make_ahead(r, v, i);
 	return err;
