@@ -61,6 +61,8 @@ static int kernel_error(int error)
 	case -EBADMSG: /* damaged data */
 	case -ECANCELED:
 		return EIO;
+	case -EKEYREJECTED: /* by the bucket */
+		return EACCES;
 	default:
 		return error < 0 ? -error : EIO;
 	}

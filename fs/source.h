@@ -50,9 +50,9 @@ struct source_sink {
 };
 
 /* The end of one fetch: i = its place in the array. error 0: data (len bytes, yours to free()); else negative
- * errno and a reason for people: -ENOENT gone, -EACCES denied, -ESTALE another object than the one listed,
- * -EFBIG over SOURCE_FETCH_MAX, -EIO. Called once for each, in any order, from any thread, before or after
- * source_fetch() returns. */
+ * errno and a reason for people: -ENOENT gone, -EACCES denied, -EKEYREJECTED: who asks is refused, whatever
+ * it is, -ESTALE another object than the one listed, -EFBIG over SOURCE_FETCH_MAX, -EIO. Called once for
+ * each, in any order, from any thread, before or after source_fetch() returns. */
 typedef void source_done(void *arg, size_t i, int error, char *data, size_t len, const char *reason);
 
 struct source {

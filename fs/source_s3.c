@@ -78,6 +78,7 @@ static int error_of(int error)
 	case 0:
 	case -ENOENT:
 	case -EACCES:
+	case -EKEYREJECTED:
 	case -ESTALE:
 	case -ENOMEM:
 	case -ECANCELED:

@@ -170,6 +170,8 @@ static void make_status(struct tree *t, struct buf *b)
 	if (t->options.bucket)
 		json_object_set_new(root, "bucket", asked(t->options.bucket));
 	json_object_set_new(root, "listings", count(c.listings));
+	json_object_set_new(root, "failed_listings", count(c.failed_listings));
+	json_object_set_new(root, "listed_at", c.listed_at ? json_integer(c.listed_at) : json_null());
 	json_object_set_new(root, "errors", count(c.problems));
 	json_object_set_new(root, "reads",
 		json_pack("{s:o s:o s:o s:o}", "objects", count(r.fetched), "bytes", count(r.fetched_bytes),
@@ -251,6 +253,9 @@ static void make_metrics(struct tree *t, struct buf *b)
 		{"trailfs_segments", "Segments in use.", NULL, c.parts},
 		{"trailfs_segment_bytes", "Bytes of them.", NULL, c.segment_bytes},
 		{"trailfs_listings_total", "Listings of the source.", NULL, c.listings},
+		{"trailfs_failed_listings_total", "Listings that failed.", NULL, c.failed_listings},
+		{"trailfs_last_listing_timestamp_seconds", "When the last one that did not fail began.", NULL,
+			(uint64_t)c.listed_at},
 		{"trailfs_indexed_objects_total", "Objects read to be indexed.", NULL, c.read_objects},
 		{"trailfs_read_objects_total", "Objects read to serve their bytes.", NULL, r.fetched},
 		{"trailfs_read_bytes_total", "Bytes of them.", NULL, r.fetched_bytes},
@@ -337,7 +342,7 @@ static uint64_t errors_about(struct tree *t)
 {
 	struct catalog_counts c = catalog_counts(t->catalog);
 
-	return c.problems + c.read_objects * 1000003 + c.listings * 7919;
+	return c.problems + c.read_objects * 1000003 + c.listings * 7919 + c.failed_listings * 104729;
 }
 
 static void make(struct tree *t, uint64_t node, struct buf *b)

@@ -43,6 +43,8 @@ struct s3 {
 	struct sign_key sign_key;
 	uint32_t random;
 	struct s3_stats stats;
+	int64_t refused_until; /* monotonic ms; requests till then end as that one did */
+	char refusal[S3_MESSAGE_MAX];
 	unsigned odd_etags; /* objects whose ETag looks like the MD5 of their bytes, and is not */
 	bool started, cancelled;
 };

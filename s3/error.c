@@ -68,25 +68,25 @@ static const struct {
 	{"MethodNotAllowed", {-EOPNOTSUPP, RETRY_NOT, "The server does not offer this: check the endpoint."}},
 	{"NotImplemented", {-EOPNOTSUPP, RETRY_NOT, "The server does not offer this: check the endpoint."}},
 
-	{"InvalidAccessKeyId", {-EACCES, RETRY_NOT, wrong_keys}},
-	{"InvalidClientTokenId", {-EACCES, RETRY_NOT, wrong_keys}},
-	{"UnrecognizedClientException", {-EACCES, RETRY_NOT, wrong_keys}},
+	{"InvalidAccessKeyId", {-EKEYREJECTED, RETRY_NOT, wrong_keys}},
+	{"InvalidClientTokenId", {-EKEYREJECTED, RETRY_NOT, wrong_keys}},
+	{"UnrecognizedClientException", {-EKEYREJECTED, RETRY_NOT, wrong_keys}},
 	{"SignatureDoesNotMatch",
-		{-EACCES, RETRY_NOT,
+		{-EKEYREJECTED, RETRY_NOT,
 			"The secret key does not belong to the access key (or the server knows no such "
 			"access key), or a proxy changed the request."}},
-	{"AccountProblem", {-EACCES, RETRY_NOT, closed}},
-	{"AllAccessDisabled", {-EACCES, RETRY_NOT, closed}},
-	{"NotSignedUp", {-EACCES, RETRY_NOT, closed}},
+	{"AccountProblem", {-EKEYREJECTED, RETRY_NOT, closed}},
+	{"AllAccessDisabled", {-EKEYREJECTED, RETRY_NOT, closed}},
+	{"NotSignedUp", {-EKEYREJECTED, RETRY_NOT, closed}},
 
-	{"ExpiredToken", {-EACCES, RETRY_AT_ONCE, sign_in}},
-	{"ExpiredTokenException", {-EACCES, RETRY_AT_ONCE, sign_in}},
-	{"TokenRefreshRequired", {-EACCES, RETRY_AT_ONCE, sign_in}},
-	{"InvalidToken", {-EACCES, RETRY_AT_ONCE, sign_in}},
+	{"ExpiredToken", {-EKEYREJECTED, RETRY_AT_ONCE, sign_in}},
+	{"ExpiredTokenException", {-EKEYREJECTED, RETRY_AT_ONCE, sign_in}},
+	{"TokenRefreshRequired", {-EKEYREJECTED, RETRY_AT_ONCE, sign_in}},
+	{"InvalidToken", {-EKEYREJECTED, RETRY_AT_ONCE, sign_in}},
 	{"RequestTimeTooSkewed",
-		{-EACCES, RETRY_AT_ONCE, "This machine's clock differs from the server's: set it."}},
+		{-EKEYREJECTED, RETRY_AT_ONCE, "This machine's clock differs from the server's: set it."}},
 	{"RequestExpired",
-		{-EACCES, RETRY_AT_ONCE, "This machine's clock differs from the server's: set it."}},
+		{-EKEYREJECTED, RETRY_AT_ONCE, "This machine's clock differs from the server's: set it."}},
 	{"PermanentRedirect", {-EIO, RETRY_AT_ONCE, other_region}},
 	{"TemporaryRedirect", {-EIO, RETRY_AT_ONCE, other_region}},
 	{"Redirect", {-EIO, RETRY_AT_ONCE, other_region}},
@@ -123,9 +123,9 @@ static const struct {
 	{302, {-EIO, RETRY_AT_ONCE, other_region}},
 	{307, {-EIO, RETRY_AT_ONCE, other_region}},
 	{308, {-EIO, RETRY_AT_ONCE, other_region}},
-	{401, {-EACCES, RETRY_NOT, "The server does not accept the credentials."}},
+	{401, {-EKEYREJECTED, RETRY_NOT, "The server does not accept the credentials."}},
 	{405, {-EOPNOTSUPP, RETRY_NOT, "The server does not offer this: check the endpoint."}},
-	{407, {-EACCES, RETRY_NOT, "The proxy wants a name and a password: set them in HTTPS_PROXY."}},
+	{407, {-EKEYREJECTED, RETRY_NOT, "The proxy wants a name and a password: set them in HTTPS_PROXY."}},
 	{408, {-EIO, RETRY_TRANSIENT, server_fault}},
 	{412, {-ESTALE, RETRY_NOT, changed}},
 	{416, {-ESTALE, RETRY_NOT, changed}},
@@ -295,14 +295,16 @@ struct error_meaning error_mean(int status, const char *code, const char *messag
 		/* A listing cannot be out of date. */
 		if (status == statuses[i].status && !(listing && statuses[i].meaning.error == -ESTALE))
 			return statuses[i].meaning;
-	if (status == 403)
+	/* S3 gives every error of a listing or an object a code: without one it may be anybody's page. */
+	if (status == 403 && *code)
 		return denied(message, listing);
-	if (status == 404)
+	if (status == 403)
+		return (struct error_meaning){-EKEYREJECTED, RETRY_NOT, not_s3};
+	if (status == 404 && (listing || *code))
 		return (struct error_meaning){
 			listing ? -ENXIO : -ENOENT, RETRY_NOT, listing ? no_bucket : no_object};
 	/* An error in the body of a 200 is one that struck after the headers had gone. */
 	if (status >= 500 || (status >= 200 && status < 300))
 		return (struct error_meaning){-EIO, RETRY_TRANSIENT, server_fault};
-	/* S3 gives every error of a listing a code. */
-	return (struct error_meaning){-EIO, RETRY_NOT, listing && status >= 400 && !*code ? not_s3 : ""};
+	return (struct error_meaning){-EIO, RETRY_NOT, status >= 400 && !*code ? not_s3 : ""};
 }

@@ -2,6 +2,9 @@
  * What an answer that is not a success means: one table from HTTP status and S3 code to errno, kind of retry,
  * and a sentence for people.
  *
+ * -EACCES: what was asked for is denied. -EKEYREJECTED: whoever asks is refused, whatever it is (a session
+ * that has expired, wrong keys, a wrong clock, a proxy): it says nothing of the object.
+ *
  * Pure.
  */
 #ifndef S3_ERROR_H

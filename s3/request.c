@@ -32,6 +32,7 @@
 #define CONNECT_MS   10000
 #define STALL_MS     20000
 #define BYTES_PER_MS 20         /* slower than 20 KB/s is too slow: see total_ms() */
+#define REFUSED_MS   5000       /* for which nothing is asked for with keys that have just been refused */
 #define PROGRESS_MIN (1u << 16) /* bytes that an attempt must bring to be progress */
 
 static void send_attempt(struct request *r);
@@ -174,6 +175,33 @@ static void write_message(
 		id[0] ? " (request " : "", id, id[0] ? ")" : "", try_this[0] ? ". " : "", try_this);
 }
 
+/* Keys have expired and there are no others, or the clock is wrong: ten thousand others need not hear it,
+ * too.
+ */
+static void note_refusal(struct request *r)
+{
+	char name[S3_KEY_MAX / 2];
+	struct s3 *s = r->s;
+
+	name_object(r, name, sizeof(name));
+	pthread_mutex_lock(&s->lock);
+	s->refused_until = s3_monotonic_ms() + REFUSED_MS;
+	snprintf(s->refusal, sizeof(s->refusal), "%s", r->result.message + strlen(name) + strlen(": "));
+	pthread_mutex_unlock(&s->lock);
+}
+
+static bool is_refused(struct s3 *s, char message[S3_MESSAGE_MAX])
+{
+	bool refused;
+
+	pthread_mutex_lock(&s->lock);
+	refused = s3_monotonic_ms() < s->refused_until;
+	if (refused)
+		memcpy(message, s->refusal, S3_MESSAGE_MAX);
+	pthread_mutex_unlock(&s->lock);
+	return refused;
+}
+
 /* An answer with an error in it. */
 static void answered_error(struct request *r, const struct http_answer *a, const struct error_xml *x)
 {
@@ -188,6 +216,8 @@ static void answered_error(struct request *r, const struct http_answer *a, const
 	} else if (r->changed && r->changed(r, a->status)) {
 		again(r, RETRY_TRANSIENT, -1);
 	} else {
+		if (m.error == -EKEYREJECTED && m.kind == RETRY_AT_ONCE)
+			note_refusal(r);
 		finish(r);
 	}
 }
@@ -306,8 +336,9 @@ static void have_keys(void *arg, int error, struct keys *keys, const char *messa
 	keys_drop(r->keys);
 	r->keys = keys;
 	r->result.message[0] = '\0';
-	if (error < 0) {
-		end_with(r, error, message[0] ? message : strerror(-error));
+	if (error < 0) { /* none are to be had: that is nothing that the object says */
+		end_with(
+			r, error == -EACCES ? -EKEYREJECTED : error, message[0] ? message : strerror(-error));
 		return;
 	}
 	r->attempt++;
@@ -327,6 +358,7 @@ static void send_attempt(struct request *r)
 void request_send(struct request *r)
 {
 	struct s3 *s = r->s;
+	char refusal[S3_MESSAGE_MAX];
 
 	r->progress_at = s3_monotonic_ms();
 	pthread_mutex_lock(&s->lock);
@@ -334,6 +366,8 @@ void request_send(struct request *r)
 	pthread_mutex_unlock(&s->lock);
 	if (s3_is_cancelled(s))
 		end_with(r, -ECANCELED, "stopped");
+	else if (is_refused(s, refusal))
+		end_with(r, -EKEYREJECTED, refusal);
 	else
 		send_attempt(r);
 }

@@ -228,6 +228,9 @@ void s3_free(struct s3 *s)
 
 void s3_reload(struct s3 *s)
 {
+	pthread_mutex_lock(&s->lock);
+	s->refused_until = 0;
+	pthread_mutex_unlock(&s->lock);
 	resolver_reload(s->resolver);
 }
 

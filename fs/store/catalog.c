@@ -268,6 +268,7 @@ void catalog_free(struct catalog *c)
 	queue_free(c->others);
 	catalog_free_problems(c->problem, c->n_problems);
 	catalog_free_problems(c->new_problem, c->n_new_problems);
+	free(c->unlisted);
 	pthread_cond_destroy(&c->work);
 	pthread_mutex_destroy(&c->lock);
 	pthread_mutex_destroy(&c->distrust);
@@ -491,7 +492,7 @@ static bool is_unread(const struct entry *e, int32_t first, int32_t last)
 {
 	if (e->state != OBJECT_FAILED || !e->holds)
 		return false;
-	if (e->error == -EACCES || e->error == -ENOENT || e->error == -ESTALE)
+	if (e->error == -EACCES || e->error == -ENOENT)
 		return false;
 	return e->o.day == KEY_NO_DAY || (e->o.day >= first && (last == INT32_MAX || e->o.day <= last + 1));
 }
@@ -503,7 +504,8 @@ static int find_unread(struct catalog *c, int32_t first, int32_t last)
 	for (uint32_t i = 0; c->counts.failed && i < c->n_entries && !err; i++)
 		if (is_unread(entry_at(c, i), first, last))
 			err = entry_at(c, i)->error;
-	return err;
+	return err == -ESTALE ? -EIO
+			      : err; /* the kernel would take it for a name that it has to ask for again */
 }
 
 int catalog_unread(struct catalog *c, int32_t first, int32_t last)
@@ -600,11 +602,13 @@ static bool copy_problem(struct problem *to, size_t *n, const char *key, const c
 static int copy_problems(struct catalog *c, struct problem **ret, size_t *ret_n)
 {
 	size_t n = 0;
-	struct problem *p = calloc(c->counts.problems + c->n_problems + 1, sizeof(*p));
+	struct problem *p = calloc(c->counts.problems + c->n_problems + 2, sizeof(*p));
 	bool ok = true;
 
 	if (!p)
 		return -ENOMEM;
+	if (c->unlisted)
+		ok = copy_problem(p, &n, "", c->unlisted);
 	for (size_t i = 0; ok && i < c->n_problems; i++)
 		ok = copy_problem(p, &n, c->problem[i].key, c->problem[i].reason);
 	for (uint32_t i = 0; ok && c->counts.problems && i < c->n_entries; i++) {
@@ -648,7 +652,7 @@ struct catalog_counts catalog_counts(struct catalog *c)
 
 	pthread_mutex_lock(&c->lock);
 	counts = c->counts;
-	counts.problems += c->n_problems;
+	counts.problems += c->n_problems + (c->unlisted ? 1 : 0);
 	counts.listed = c->listed;
 	counts.complete = is_complete(c);
 	for (uint32_t i = 0; i < c->n_slots; i++) {

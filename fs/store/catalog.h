@@ -137,7 +137,9 @@ struct catalog_counts {
 	uint64_t rows, live_rows_max;                      /* rows in the parts (duplicates included) */
 	uint64_t pretty;                                   /* sum of their pretty bytes */
 	uint64_t problems, parts, segment_bytes, listings, read_objects; /* read_objects: since the start */
-	bool listed, complete;                                           /* complete: nothing waits */
+	uint64_t failed_listings;
+	int64_t listed_at; /* seconds since 1970 when the last listing that ended well had begun; 0: none */
+	bool listed, complete; /* complete: nothing waits */
 };
 struct catalog_counts catalog_counts(struct catalog *c);
 
@@ -179,6 +181,8 @@ int catalog_list_problem(struct catalog *c, const char *key, int error, const ch
 /* error 0: what was not shown (and is not below a problem) is gone. Else nothing is concluded. *ret_new:
  * objects that wait now. */
 int catalog_list_end(struct catalog *c, int error, uint32_t *ret_new);
+/* Why a listing failed: a problem of the whole source until one ends well. */
+void catalog_unlisted(struct catalog *c, const char *reason);
 
 /* Some waiting objects of one key day, newest day first, days that somebody waits for before all; at most max
  * and about max_bytes. Blocks until there are some; false: stopped. */

@@ -3,11 +3,14 @@
  * is gone.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "fs/clock.h"
 #include "fs/store/catalog_private.h"
+#include "render/key.h"
 
 static void tell(struct catalog *c)
 {
@@ -39,6 +42,7 @@ int catalog_list_begin(struct catalog *c, int32_t day, int64_t now)
 	c->is_listing = true;
 	c->list_day = day;
 	c->list_now = now;
+	c->list_began = (int64_t)time(NULL);
 	catalog_free_problems(c->new_problem, c->n_new_problems);
 	c->new_problem = NULL;
 	c->n_new_problems = 0;
@@ -138,6 +142,9 @@ static void end_well(struct catalog *c)
 	c->new_problem = NULL;
 	c->n_new_problems = 0;
 	c->listed = true;
+	c->counts.listed_at = c->list_began;
+	free(c->unlisted);
+	c->unlisted = NULL;
 	if (c->list_day == SOURCE_ALL_DAYS)
 		c->listed_all = c->listing;
 	c->counts.listings++;
@@ -146,7 +153,9 @@ static void end_well(struct catalog *c)
 int catalog_list_end(struct catalog *c, int error, uint32_t *ret_new)
 {
 	pthread_mutex_lock(&c->lock);
-	if (!error)
+	if (error)
+		c->counts.failed_listings++;
+	else
 		end_well(c);
 	c->list_error = error;
 	c->is_listing = false;
@@ -158,4 +167,31 @@ int catalog_list_end(struct catalog *c, int error, uint32_t *ret_new)
 	pthread_mutex_unlock(&c->lock);
 	tell(c);
 	return 0;
+}
+
+/* ISO 8601, UTC. */
+static void write_time(int64_t at, char out[48])
+{
+	int y, m, d, second = (int)(at % 86400);
+
+	day_to_date((int32_t)(at / 86400), &y, &m, &d);
+	snprintf(out, 48, "%04d-%02d-%02dT%02d:%02d:%02dZ", y, m, d, second / 3600, second / 60 % 60,
+		second % 60);
+}
+
+void catalog_unlisted(struct catalog *c, const char *reason)
+{
+	char since[48], *text = NULL;
+	int n;
+
+	pthread_mutex_lock(&c->lock);
+	write_time(c->counts.listed_at, since);
+	n = c->listed ? asprintf(&text, "not listed since %s, what came later is not here: %s", since, reason)
+		      : asprintf(&text, "%s", reason);
+	if (n >= 0) {
+		free(c->unlisted);
+		c->unlisted = text;
+	}
+	pthread_mutex_unlock(&c->lock);
+	tell(c);
 }

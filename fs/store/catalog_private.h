@@ -87,6 +87,8 @@ struct catalog {
 	uint32_t listed_all; /* the last listing of all days that ended well */
 	bool listed;
 	int list_error;
+	int64_t list_began; /* seconds since 1970 */
+	char *unlisted;     /* why the last one failed, or NULL */
 	bool keys_changed;
 	struct problem *problem; /* of the last listing */
 	size_t n_problems;

@@ -27,7 +27,9 @@
 #define LOOK_NS       CLOCK_SECOND /* at most so often which files there are, when nobody else uses the cache */
 #define MAKING_MAX    ((uint64_t)2 << 30) /* bytes of memory */
 #define STALE_MAX     8                   /* merges in a row that come too late before it is left for later */
-#define FIRST_RETRY   2 /* seconds before a first listing that failed is tried again; doubles up to refresh */
+#define FIRST_RETRY                                                                                          \
+	2 /* seconds before a first listing that failed is tried again, or one that was out of date          \
+	   before it was over; doubles up to refresh */
 
 /* ---- segments in and out of the cache ---- */
 
@@ -316,11 +318,21 @@ static void say_unlisted(struct follow *f, int err)
 	char why[SOURCE_MESSAGE_MAX];
 
 	source_explain(f->source, why);
+	catalog_unlisted(f->catalog, why[0] ? why : strerror(-err));
 	if (catalog_listed(f->catalog))
 		log_error("cannot list the source: %s; what is known stays, and it is tried again",
 			why[0] ? why : strerror(-err));
 	else
 		log_warning("cannot list the source: %s; it is tried again", why[0] ? why : strerror(-err));
+}
+
+/* The first of them was said at once. */
+static void say_refused(struct follow *f)
+{
+	size_t n = __atomic_exchange_n(&f->refused, 0, __ATOMIC_RELAXED);
+
+	if (n > 1)
+		log_warning("index: so were %zu more objects refused; they are asked for again", n - 1);
 }
 
 /* asked: somebody wants to see everything as it is now. */
@@ -330,6 +342,7 @@ static int list(struct follow *f, bool asked)
 	uint32_t waiting;
 	int err;
 
+	say_refused(f);
 	adopt(f);
 	catalog_list_begin(f->catalog, SOURCE_ALL_DAYS, asked ? INT64_MAX : clock_now());
 	err = source_list(f->source, SOURCE_ALL_DAYS, f->options.filter, &sink);
@@ -345,15 +358,28 @@ static int list(struct follow *f, bool asked)
 	return err;
 }
 
-/* Sleeps until it is time, or somebody asks, which it returns. 0 seconds: until somebody asks. */
-static bool sleep_until_next(struct follow *f, unsigned seconds)
+void follow_changed(struct follow *f)
 {
-	int64_t until = seconds ? clock_now() + seconds * CLOCK_SECOND : INT64_MAX;
+	pthread_mutex_lock(&f->lock);
+	f->changed = true;
+	pthread_cond_signal(&f->wake);
+	pthread_mutex_unlock(&f->lock);
+}
+
+/* Sleeps until it is time, or somebody asks, which it returns. 0 seconds: until somebody asks. *soon: seconds
+ * until it is time where what was listed is found to have changed. */
+static bool sleep_until_next(struct follow *f, unsigned seconds, unsigned *soon)
+{
+	int64_t began = clock_now(), until = seconds ? began + seconds * CLOCK_SECOND : INT64_MAX;
 	bool asked;
 
 	pthread_mutex_lock(&f->lock);
-	while (!f->asked && !follow_stopping(f) && clock_wait(&f->wake, &f->lock, until) != -ETIMEDOUT)
-		;
+	do {
+		if (f->changed && seconds > *soon)
+			until = began + *soon * CLOCK_SECOND;
+	} while (!f->asked && !follow_stopping(f) && clock_wait(&f->wake, &f->lock, until) != -ETIMEDOUT);
+	*soon = f->changed && *soon < seconds ? *soon * 2 : FIRST_RETRY;
+	f->changed = false;
 	asked = f->asked;
 	f->asked = false;
 	pthread_mutex_unlock(&f->lock);
@@ -363,7 +389,7 @@ static bool sleep_until_next(struct follow *f, unsigned seconds)
 static void *lister_thread(void *arg)
 {
 	struct follow *f = arg;
-	unsigned retry = FIRST_RETRY;
+	unsigned retry = FIRST_RETRY, soon = FIRST_RETRY;
 	bool listed = false, asked = false;
 
 	while (!follow_stopping(f)) {
@@ -375,7 +401,7 @@ static void *lister_thread(void *arg)
 			pause = pause && pause < retry ? pause : retry;
 			retry = retry < 300 ? retry * 2 : retry;
 		}
-		asked = sleep_until_next(f, pause);
+		asked = sleep_until_next(f, pause, &soon);
 	}
 	return NULL;
 }

@@ -32,7 +32,9 @@ struct follow {
 
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
-	bool stopping, asked;
+	bool stopping, asked, changed; /* changed: an object was not as it was listed */
+
+	size_t refused; /* objects since the last listing */
 
 	pthread_mutex_t adopt_lock; /* one looks at the files at a time */
 	pthread_mutex_t merge_lock; /* one merges or sweeps at a time */
@@ -56,6 +58,9 @@ static inline bool follow_stopping(struct follow *f)
  * The build is spent: only segment_build_free() may follow. 0, -ENOMEM, -EFBIG; -ENOSPC: there is no room in
  * memory either. */
 int follow_keep(struct follow *f, struct segment_build *b, struct segment **ret, char name[32]);
+
+/* An object is another one than was listed: its days fail until it is listed anew, which will be soon. */
+void follow_changed(struct follow *f);
 
 /* NULL: no memory. Where it is to be used does not matter, by one thread at a time. */
 struct batch_reader *batch_reader_new(struct follow *f);

@@ -155,7 +155,7 @@ static int cut(struct batch_reader *r)
 	return r->b ? err : -ENOMEM;
 }
 
-/* Tells what came of one object: err as of add(), or -ECANCELED. */
+/* Tells what came of one object: err as of add(). */
 static void report(struct batch_reader *r, const struct object *o, int err, const char *problem)
 {
 	if (err == -EAGAIN)
@@ -164,7 +164,11 @@ static void report(struct batch_reader *r, const struct object *o, int err, cons
 		catalog_fail(r->f->catalog, o, err, problem[0] ? problem : strerror(-err), clock_now());
 	else
 		r->added++;
-	if (problem[0] && err != -EAGAIN && err != -ECANCELED)
+	if (err == -ESTALE)
+		follow_changed(r->f);
+	if (err == -EKEYREJECTED && __atomic_fetch_add(&r->f->refused, 1, __ATOMIC_RELAXED))
+		return; /* as many say the same */
+	if (problem[0] && err != -EAGAIN)
 		log_warning("%s: %s", o->at.key, problem);
 }
 
@@ -178,7 +182,7 @@ static int add_arrived(struct batch_reader *r)
 	for (size_t i = 0; i < r->n; i++) {
 		struct reading x = r->reading[i];
 		const char *problem = "";
-		int e = err ? -ECANCELED : add(r, &x, &r->arrival[i], &problem);
+		int e = err ? err : add(r, &x, &r->arrival[i], &problem);
 
 		free(r->arrival[i].data);
 		report(r, x.object, e, problem);

@@ -31,9 +31,11 @@ retry_after() { # not asked for again before
 	[ "$(jq -n "$gap >= 3")" = true ] || { echo "asked again after $gap s"; return 1; }
 }
 
-refresh_fails() { # what is known stays
+refresh_fails() { # what is known stays, and ERRORS says that nothing is learnt any more
 	afresh
-	fresh s3://trail "$mnt" --timeout 3 && right && rules "$(throttled '"kind":"LIST"')" && hup "$mnt" && await_from "$mnt" hit >/dev/null && right && mended
+	fresh s3://trail "$mnt" --timeout 3 && right && rules "$(throttled '"kind":"LIST"')" && hup "$mnt" || return 1
+	await_from "$mnt" grep -qE "^/	not listed since 20[0-9-]{8}T[0-9:]{8}Z, .*SlowDown" "$mnt/ERRORS" || { t cat "$mnt/ERRORS"; return 1; }
+	snapshot "$mnt" >"$tmp/got" && cmp "$tmp/wanted" "$tmp/got" && [ "$(status_of "$mnt" .failed_listings)" -ge 1 ] && mended
 }
 
 outage() { # an error everywhere ends soon, and costs little
@@ -82,7 +84,7 @@ always_wrong() {
 error_as_success() {
 	check "S3: an error document as the body" survives_hit 1 "{\"kind\":\"GET\",\"path\":\"$key\",\"times\":1,\"glue\":-1}"
 	check "S3: after part of the body" survives_hit 1 "{\"kind\":\"GET\",\"path\":\"$key\",\"times\":1,\"glue\":100}"
-	check "S3: for ever" hurts . "Input/output error|Stale file handle" "{\"kind\":\"GET\",\"path\":\"$key\",\"glue\":100}"
+	check "S3: for ever" unsettles . "Input/output error|Stale file handle" "{\"kind\":\"GET\",\"path\":\"$key\",\"glue\":100}"
 	check "S3: instead of a listing, once" survives_hit 1 '{"kind":"LIST","times":1,"body":"<Error><Code>InternalError</Code></Error>"}'
 	check "S3: right length, other bytes" wrong_bytes
 	check "S3: right length, other bytes, no MD5" wrong_bytes ',"kms":true'
@@ -204,8 +206,8 @@ broken_answers() {
 	check "S6: LIST ends in the body" survives_hit 1 '{"kind":"LIST","times":1,"drop_after":200}'
 	check "S6: Content-Length too large" survives_hit 1 "{\"kind\":\"GET\",\"path\":\"$key\",\"times\":1,\"length\":10}"
 	check "S6: Content-Length too small" survives_hit 1 "{\"kind\":\"GET\",\"path\":\"$key\",\"times\":1,\"length\":-10}"
-	check "S6: too small, for ever" hurts . "Input/output error|Stale file handle" "{\"kind\":\"GET\",\"path\":\"$key\",\"length\":-10}"
-	check "S6: shorter than it was listed, for ever" hurts . "Input/output error|Stale file handle" "{\"kind\":\"GET\",\"path\":\"$key\",\"cut\":10}"
+	check "S6: too small, for ever" unsettles . "Input/output error|Stale file handle" "{\"kind\":\"GET\",\"path\":\"$key\",\"length\":-10}"
+	check "S6: shorter than it was listed, for ever" unsettles . "Input/output error|Stale file handle" "{\"kind\":\"GET\",\"path\":\"$key\",\"cut\":10}"
 	check "S6: chunked" survives_hit 1 '{"kind":"GET","chunked":true}'
 	check "S6: no length at all" survives_hit 1 '{"kind":"GET","no_length":true}'
 	check "S6: connections are closed between requests" survives_hit 1 '{"hang_up":true}'

@@ -17,16 +17,28 @@ right() { # all of it, and no error
 	cmp -s "$tmp/wanted" "$tmp/got" || { diff "$tmp/wanted" "$tmp/got" | head -5; return 1; }
 }
 
-# Nothing that is shown is wrong, and nothing lacks but what is in that object, which ERRORS names.
-right_but() { # right_but KEY REASON
+named_alone() { # named_alone KEY REASON: ERRORS says so, and nothing that is shown is wrong
 	wait_ready "$mnt" || return 1
 	t grep -aE "^$1	.*($2)" "$mnt/ERRORS" >/dev/null || { echo "ERRORS: $(t cat "$mnt/ERRORS")"; return 1; }
 	same "lines of ERRORS" "$(t cat "$mnt/ERRORS" | wc -l)" 1 || { t cat "$mnt/ERRORS"; return 1; }
 	snapshot "$mnt" >"$tmp/got" 2>"$tmp/got.errors"
 	comm -13 <(sort "$tmp/wanted") <(sort "$tmp/got") >"$tmp/strange"
 	[ ! -s "$tmp/strange" ] || { echo "shown, but wrong: $(head -3 "$tmp/strange")"; return 1; }
+}
+
+# Nothing lacks but what is in that object: it is known that it cannot be had.
+right_but() { # right_but KEY REASON
+	named_alone "$@" || return 1
 	same "lacking" "$(comm -23 <(sort "$tmp/wanted") <(sort "$tmp/got") | wc -l)" \
 		$((1 + $(zcat "$source/$1" | jq '.Records | length')))
+}
+
+# That object may have events which cannot be had now: what may lack them fails, and no other object does.
+unsure_of() { # unsure_of KEY REASON
+	local day
+	day=$(grep -oE '[0-9]{4}/[0-9]{2}/[0-9]{2}' <<<"$1")
+	named_alone "$@" && says "Input/output error" t ls "$mnt/events/$day" && says "Input/output error" t cat "$mnt/events/count" || return 1
+	same "logs that lack" "$(comm -23 <(sort "$tmp/wanted") <(sort "$tmp/got") | grep -c AWSLogs)" 1
 }
 
 unreadable() { # unreadable KEY ERRORS: with one of them
@@ -60,11 +72,19 @@ mended() { # without rules and after the next refresh all is right
 	hup "$mnt" && await_from "$mnt" right >/dev/null || right
 }
 
-hurts() { # hurts REASON ERROR RULE...: with such rules, for the one object, that alone is lost, and comes back
-	local reason=$1 error=$2
-	shift 2
+suffers() { # suffers WHAT REASON ERROR RULE...: WHAT holds of the one object with such rules, and all is well without
+	local what=$1 reason=$2 error=$3
+	shift 3
 	afresh
-	rules "$@" && fresh s3://trail "$mnt" --timeout 4 && right_but "$key" "$reason" && hit && unreadable "$key" "$error" && mended
+	rules "$@" && fresh s3://trail "$mnt" --timeout 4 && "$what" "$key" "$reason" && hit && unreadable "$key" "$error" && mended
+}
+
+hurts() { # hurts REASON ERROR RULE...: that object alone is lost
+	suffers right_but "$@"
+}
+
+unsettles() { # unsettles REASON ERROR RULE...: nobody knows what is in it
+	suffers unsure_of "$@"
 }
 
 throttled() { # throttled MATCH: a rule

@@ -40,12 +40,9 @@ struct mount {
 	uint64_t want; /* what a condition asks for */
 };
 
-/* Starts to follow with so much memory (0: any); folder NULL: without a cache. */
-static inline void mount_begin_small(
-	struct mount *m, struct fake *f, const struct folder *folder, uint64_t memory)
+/* All but its following; folder NULL: without a cache. */
+static inline void mount_prepare(struct mount *m, struct fake *f, const struct folder *folder)
 {
-	const struct follow_options options = {.refresh = 0, .readers = 3, .memory = memory};
-
 	*m = (struct mount){.fake = f};
 	changes_init(&m->changes);
 	pthread_mutex_lock(&f->lock);
@@ -54,22 +51,54 @@ static inline void mount_begin_small(
 	if (folder)
 		assert_int_equal(cache_open(folder->path, "fake:", &m->cache), 0);
 	assert_int_equal(catalog_new(NULL, false, changes_tell, &m->changes, &m->catalog), 0);
-	assert_int_equal(follow_new(&f->base, m->cache, m->catalog, &options, &m->follow), 0);
+}
+
+static inline void mount_follow_as(struct mount *m, struct source *s, const struct follow_options *options)
+{
+	assert_int_equal(follow_new(s, m->cache, m->catalog, options, &m->follow), 0);
 	assert_int_equal(follow_start(m->follow), 0);
+}
+
+static inline void mount_follow(struct mount *m, struct source *s)
+{
+	const struct follow_options options = {.refresh = 0, .readers = 3};
+
+	mount_follow_as(m, s, &options);
 }
 
 static inline void mount_begin(struct mount *m, struct fake *f, const struct folder *folder)
 {
-	mount_begin_small(m, f, folder, 0);
+	mount_prepare(m, f, folder);
+	mount_follow(m, &f->base);
+}
+
+/* With so much memory. */
+static inline void mount_begin_small(
+	struct mount *m, struct fake *f, const struct folder *folder, uint64_t memory)
+{
+	const struct follow_options options = {.refresh = 0, .readers = 3, .memory = memory};
+
+	mount_prepare(m, f, folder);
+	mount_follow_as(m, &f->base, &options);
+}
+
+static inline void mount_unfollow(struct mount *m)
+{
+	follow_stop(m->follow);
+	follow_free(m->follow);
+}
+
+static inline void mount_clear(struct mount *m)
+{
+	catalog_free(m->catalog);
+	cache_free(m->cache);
+	changes_clear(&m->changes);
 }
 
 static inline void mount_end(struct mount *m)
 {
-	follow_stop(m->follow);
-	follow_free(m->follow);
-	catalog_free(m->catalog);
-	cache_free(m->cache);
-	changes_clear(&m->changes);
+	mount_unfollow(m);
+	mount_clear(m);
 }
 
 /* Waits until a condition holds. */

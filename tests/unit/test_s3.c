@@ -21,12 +21,12 @@ static const struct {
 	{404, "NoSuchBucket", true, -ENXIO, "no bucket of this name"},
 	{403, "AccessDenied", true, -EACCES, "s3:ListBucket"},
 	{403, "AccessDenied", false, -EACCES, "s3:GetObject"},
-	{403, "InvalidAccessKeyId", true, -EACCES, "access key"},
+	{403, "InvalidAccessKeyId", true, -EKEYREJECTED, "access key"},
 	{403, "InvalidObjectState", false, -EACCES, "Glacier"},
 	{404, "NoSuchKey", false, -ENOENT, "removed"},
 	{412, "PreconditionFailed", false, -ESTALE, "replaced"},
 	{416, "InvalidRange", false, -ESTALE, "replaced"},
-	{400, "ExpiredToken", true, -EACCES, "sign in again"},
+	{400, "ExpiredToken", true, -EKEYREJECTED, "sign in again"},
 };
 
 static void final_error(struct world *w, struct server_request *q, unsigned n)

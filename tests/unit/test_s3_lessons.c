@@ -186,7 +186,7 @@ static void test_no_keys(void **state)
 	unsetenv("AWS_SECRET_ACCESS_KEY");
 	setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent", 1);
 	open_world(w, NULL);
-	assert_int_equal(list(w, "", '\0'), -EACCES);
+	assert_int_equal(list(w, "", '\0'), -EKEYREJECTED);
 	expect_said(w, "environment");
 	assert_int_equal(atomic_load(&w->asked), 0);
 	world_free(w);
