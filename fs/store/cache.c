@@ -15,6 +15,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,6 +42,7 @@ struct cache {
 	pthread_mutex_t mutex; /* of the claims; held across fcntl(), which does not wait there */
 	struct claim *claims;  /* count > 0 */
 	size_t n_claims;
+	atomic_uint_fast64_t changes;
 };
 
 /* ---- files ---- */
@@ -428,6 +430,17 @@ bool cache_shared(struct cache *c)
 	struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = USE_BYTE, .l_len = 1};
 
 	return c && (fcntl(c->lock, F_OFD_GETLK, &l) < 0 || l.l_type != F_UNLCK);
+}
+
+void cache_changed(struct cache *c)
+{
+	if (c)
+		atomic_fetch_add(&c->changes, 1);
+}
+
+uint64_t cache_changes(struct cache *c)
+{
+	return c ? atomic_load(&c->changes) : 0;
 }
 
 /* ---- room ---- */

@@ -45,6 +45,11 @@ void cache_unclaim(struct cache *c, int32_t key_day);
 /* Whether another process has the cache open now. */
 bool cache_shared(struct cache *c);
 
+/* Another mount was found to have written to the folder; and how often that was. Whoever remembers what is in
+ * it looks again then. NULL: never. */
+void cache_changed(struct cache *c);
+uint64_t cache_changes(struct cache *c);
+
 /* A file without a name in the cache's folder (or in /tmp where there is none), for what is too large to
  * hold. A file descriptor, or negative errno. */
 int cache_spill(struct cache *c);

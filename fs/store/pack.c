@@ -253,7 +253,7 @@ static void seal_before(struct packs *p, int64_t before)
 
 int packs_refresh(struct packs *p, int64_t now)
 {
-	uint64_t others, turn;
+	uint64_t others, turn, changes = cache_changes(p->cache);
 	int r;
 
 	if (p->dir < 0)
@@ -268,6 +268,8 @@ int packs_refresh(struct packs *p, int64_t now)
 		return r;
 	pthread_mutex_lock(&p->mutex);
 	forget_unseen(p, turn, others);
+	if (p->changes < changes)
+		p->changes = changes;
 	pthread_mutex_unlock(&p->mutex);
 	return 0;
 }
@@ -362,13 +364,24 @@ static int get(struct packs *p, const struct source_object *o, int32_t day, int6
 	return r;
 }
 
-/* Whether it is time to look whether another mount has it now. */
-static bool looks_again(struct packs *p, int64_t now)
+static uint64_t changes_seen(struct packs *p)
+{
+	uint64_t changes;
+
+	pthread_mutex_lock(&p->mutex);
+	changes = p->changes;
+	pthread_mutex_unlock(&p->mutex);
+	return changes;
+}
+
+/* Whether another mount may have what was not found when so many changes had been seen: it has, where what it
+ * wrote of that object is how the object is known; else now and then. */
+static bool looks_again(struct packs *p, uint64_t seen, int64_t now)
 {
 	bool due;
 
 	pthread_mutex_lock(&p->mutex);
-	due = now - p->looked_at >= LOOK_AGAIN || now < p->looked_at;
+	due = seen != cache_changes(p->cache) || now - p->looked_at >= LOOK_AGAIN || now < p->looked_at;
 	if (due)
 		p->looked_at = now;
 	pthread_mutex_unlock(&p->mutex);
@@ -378,12 +391,14 @@ static bool looks_again(struct packs *p, int64_t now)
 int packs_get(struct packs *p, const struct source_object *o, int64_t now, char **ret)
 {
 	int32_t day = key_parse(o->key).day;
+	uint64_t seen;
 	int r;
 
 	if (p->dir < 0)
 		return -ENOENT;
+	seen = changes_seen(p);
 	r = get(p, o, day, now, ret);
-	if (r == -ENOENT && looks_again(p, now) && packs_refresh(p, now) == 0)
+	if (r == -ENOENT && looks_again(p, seen, now) && packs_refresh(p, now) == 0)
 		r = get(p, o, day, now, ret);
 	pthread_mutex_lock(&p->mutex);
 	if (r == 0)

@@ -49,6 +49,7 @@ struct packs {
 	struct pack **pack;    /* by name */
 	size_t n, cap;
 	uint64_t bytes, turn, looks;
+	uint64_t changes;                          /* of the cache's folder by others, as of the last look */
 	int64_t looked_at, gave_up_at, emptied_at; /* 0: never */
 	bool said_full, said_refused;
 	struct packs_stats stats;

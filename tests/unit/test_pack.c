@@ -289,6 +289,29 @@ static void two_mounts_share(void **state)
 	assert_false(has(f->packs, 1, 0, 1000, NOW + 100));
 }
 
+/* What is not here is not looked for each time, but where another mount has changed something it is: in a
+ * pack that there was not before, and in one that has grown. */
+static void what_another_mount_has_kept_is_looked_for(void **state)
+{
+	struct fixture *f = *state;
+	struct packs *b;
+
+	open_packs(f, LARGE);
+	assert_int_equal(packs_open(f->cache, LARGE, &b), 0);
+	assert_false(has(b, 1, 0, 1000, NOW));
+	for (unsigned n = 0; n < 3; n++) {
+		put(f->packs, 1, n, 1000, NOW);
+		assert_false(has(b, 1, n, 1000, NOW));
+		cache_changed(f->cache);
+		assert_true(has(b, 1, n, 1000, NOW));
+	}
+	cache_changed(f->cache);
+	assert_false(has(b, 1, 3, 1000, NOW));
+	put(f->packs, 1, 3, 1000, NOW);
+	assert_false(has(b, 1, 3, 1000, NOW)); /* that was looked for already */
+	packs_free(b);
+}
+
 struct worker {
 	struct packs *p;
 	unsigned first;
@@ -412,6 +435,7 @@ int main(void)
 		TEST(a_full_disk_is_no_error),
 		TEST(packs_that_are_removed),
 		TEST(two_mounts_share),
+		TEST(what_another_mount_has_kept_is_looked_for),
 		TEST(two_mounts_one_pack),
 		TEST(many_threads),
 		TEST(many_packs),
