@@ -49,6 +49,7 @@ static int adopt_file(void *arg, const char *name, const char *path)
 	}
 	if (err)
 		return err == -ENOMEM ? err : 0;
+	cache_changed(f->cache); /* before anybody can ask for an object that is in it */
 	return catalog_adopt(f->catalog, seg, name);
 }
 

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 
+#include "fs/source_cached.h"
 #include "tests/unit/follow_kit.h"
 
 static struct folder cached; /* the cache's folder */
@@ -261,6 +262,112 @@ static void two_mounts_share_the_work(void **state)
 	}
 }
 
+/* ---- what is fetched by one mount and read by the other ---- */
+
+/* A mount that keeps what it fetches. */
+struct keeper {
+	struct source inner; /* the source that is in memory, */
+	struct keeper
+		*faster; /* which another mount, if any, lists and reads first, whenever this one lists it */
+	struct mount mount;
+	struct packs *packs;
+	struct listings *listings;
+	struct source *source;
+};
+
+static int list_late(
+	struct source *s, int32_t day, const struct source_filter *filter, const struct source_sink *sink)
+{
+	struct keeper *k = (struct keeper *)s;
+
+	if (k->faster)
+		refresh(&k->faster->mount);
+	return source_list(&source.base, day, filter, sink);
+}
+
+static void fetch_through(
+	struct source *s, const struct source_object *o, size_t n, source_done *done, void *arg)
+{
+	(void)s;
+	source_fetch(&source.base, o, n, done, arg);
+}
+
+static void ignore(struct source *s)
+{
+	(void)s;
+}
+
+static void keeper_begin(struct keeper *k)
+{
+	static const struct source_ops ops = {
+		.list = list_late, .fetch = fetch_through, .cancel = ignore, .free = ignore};
+
+	*k = (struct keeper){.inner = {&ops, source.base.id}};
+	mount_prepare(&k->mount, &source, &cached);
+	assert_int_equal(packs_open(k->mount.cache, 1u << 30, &k->packs), 0);
+	assert_int_equal(listings_open(k->mount.cache, &k->listings), 0);
+	assert_int_equal(source_cached_new(&k->inner, k->packs, k->listings, false, &k->source), 0);
+	mount_follow(&k->mount, k->source);
+	wait_complete(&k->mount, 1);
+}
+
+static void keeper_end(struct keeper *k)
+{
+	mount_unfollow(&k->mount);
+	source_free(k->source);
+	packs_free(k->packs);
+	listings_free(k->listings);
+	mount_clear(&k->mount);
+}
+
+static void has_come(void *arg, size_t i, int error, char *data, size_t len, const char *reason)
+{
+	(void)i;
+	(void)len;
+	(void)reason;
+	free(data);
+	*(int *)arg += !error;
+}
+
+/* Reads all that holds events, as whoever looks into the files does. */
+static void read_all(struct keeper *k)
+{
+	const struct object *o;
+	int n = 0;
+
+	for (uint32_t i = 0; (o = catalog_object(k->mount.catalog, i)); i++)
+		if (o->wanted)
+			source_fetch(k->source, &o->at, 1, has_come, &n);
+	assert_int_equal(n, wanted(&source));
+}
+
+/* One mount fetches an object after the other has begun to list, so that this one learns of it from what the
+ * first has written. What is read there at once comes from what the first has kept. */
+static void what_the_other_has_fetched_is_read_at_once(void **state)
+{
+	struct keeper a, b;
+
+	(void)state;
+	put_many(&source, 2);
+	keeper_begin(&a);
+	keeper_begin(&b);
+	read_all(&a);
+	read_all(&b);
+	b.faster = &a;
+	for (int i = 0; i < 4; i++) {
+		char key[96];
+
+		snprintf(key, sizeof(key), LOGS "2025/06/%02d/new-%d.json", 2 + i % 2, i);
+		put(&source, key);
+		refresh(&b.mount);
+		check_all_there(&b.mount);
+		read_all(&b);
+		assert_int_equal(fetches(&source), wanted(&source));
+	}
+	keeper_end(&b);
+	keeper_end(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -271,6 +378,7 @@ int main(void)
 		TEST(a_full_disk_keeps_what_it_has),
 		TEST(what_fails_leaves_no_files),
 		TEST(two_mounts_share_the_work),
+		TEST(what_the_other_has_fetched_is_read_at_once),
 	};
 
 	log_set_level(LOG_LEVEL_ERROR);
