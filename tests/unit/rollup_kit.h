@@ -165,17 +165,29 @@ static inline void begin(struct world *w)
 	folder_make(&w->folder);
 }
 
-static inline void start(struct world *w)
+/* max: what rollups may hold. */
+static inline void start_holding(struct world *w, size_t max)
 {
 	assert_int_equal(stack_make(&w->stack, w->folder.path), 0);
+	rollups_hold(w->stack.rollups, max);
 	assert_int_equal(stack_start(&w->stack), 0);
 	wait_listings(w, 1);
 }
 
-static inline void end(struct world *w)
+static inline void start(struct world *w)
+{
+	start_holding(w, SIZE_MAX);
+}
+
+static inline void stop(struct world *w)
 {
 	stack_stop(&w->stack);
 	stack_clear(&w->stack);
+}
+
+static inline void end(struct world *w)
+{
+	stop(w);
 	for (size_t i = 0; i < w->n; i++)
 		free(w->event[i].minified);
 	free(w->event);
