@@ -214,8 +214,9 @@ static void wanted_clear(struct wanted *w)
 	*w = (struct wanted){0};
 }
 
-/* All of them are given out, for a read up to `end`. */
-static void take_chunks(struct rollups *r, const struct version *v, const struct wanted *w, uint64_t end)
+/* All of them are given out, for a read up to `end`; or none, as one lacks: who reads comes back for all. */
+static void take_chunks(
+	struct rollups *r, const struct version *v, const struct wanted *w, uint64_t end, bool all)
 {
 	struct chunk *c;
 
@@ -223,8 +224,8 @@ static void take_chunks(struct rollups *r, const struct version *v, const struct
 	{
 		if (c->id != v->is.id || c->number < w->first || c->number >= w->end)
 			continue;
-		c->taken = true;
-		c->finished |= end >= v->plan->start[c->number + 1];
+		c->taken = all;
+		c->finished |= all && end >= v->plan->start[c->number + 1];
 	}
 }
 
@@ -251,8 +252,8 @@ static int want_chunks(
 	}
 	if (err == -EUCLEAN)
 		return err;
-	if (!err)
-		take_chunks(r, v, ret, end);
+	if (!err || err == -EAGAIN)
+		take_chunks(r, v, ret, end, !err);
 	for (size_t i = ret->first; i < ret->end; i++)
 		make_ahead(r, v, i);
 	return err;

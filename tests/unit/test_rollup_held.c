@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
+
 #include "fs/rollup_state.h"
 #include "tests/unit/rollup_kit.h"
 
@@ -124,6 +126,63 @@ static void nothing_may_be_held(void **state)
 	end(&w);
 }
 
+/* The bytes of a chunk, ref'd; it is read neither to its end nor to its beginning. */
+static struct blob *read_middle(struct world *w, uint64_t id, uint64_t middle)
+{
+	int64_t late = changes_end();
+	struct blob *blob;
+	const char *data;
+	char *own;
+	size_t n;
+	int err;
+
+	while ((err = rollup_read(w->stack.rollups, id, middle, 100, &data, &n, &blob, &own)) == -EAGAIN)
+		wait_some(w, late);
+	assert_int_equal(err, 0);
+	assert_int_equal(n, 100);
+	assert_non_null(blob);
+	return blob;
+}
+
+/* Where a chunk begins, of the only rollup there is. */
+static uint64_t start_of(struct world *w, size_t chunk)
+{
+	struct rollups *r = w->stack.rollups;
+	uint64_t start;
+
+	pthread_mutex_lock(&r->lock);
+	assert_true(chunk < r->slot[0]->current->plan->n_chunks);
+	start = r->slot[0]->current->plan->start[chunk];
+	pthread_mutex_unlock(&r->lock);
+	return start;
+}
+
+/* A read over the border of two chunks, one of which was read from before: that one is not made again, though
+ * there is room for neither. */
+static void what_is_there_stays_until_the_rest_has_come(void **state)
+{
+	struct world w;
+	struct rollup_is is;
+	struct buf want;
+
+	(void)state;
+	make_large(&w);
+	start_holding(&w, 0);
+	want = expect(&w, ROLLUP_JSONL, NULL, INT32_MIN, INT32_MAX);
+	assert_int_equal(find(&w, key_of(ROLLUP_JSONL), &is), 0);
+	for (size_t chunk = 1; chunk < 7; chunk += 3) { /* not those that are made ahead */
+		struct blob *before = read_middle(&w, is.id, start_of(&w, chunk) + 1000), *after;
+
+		check_piece(&w, is.id, &want, start_of(&w, chunk + 1) - 1000, 2000);
+		after = read_middle(&w, is.id, start_of(&w, chunk) + 1000);
+		assert_ptr_equal(after, before);
+		blob_unref(after);
+		blob_unref(before);
+	}
+	buf_clear(&want);
+	end(&w);
+}
+
 /* ---- plans ---- */
 
 /* Asks for the rollup of many directories; the most that plans have held after one of them. */
@@ -198,6 +257,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_more_is_held_than_may_be),
 		cmocka_unit_test(nothing_may_be_held),
+		cmocka_unit_test(what_is_there_stays_until_the_rest_has_come),
 		cmocka_unit_test(no_more_plans_are_held_than_may_be),
 		cmocka_unit_test(more_room_than_it_takes_changes_nothing),
 	};
