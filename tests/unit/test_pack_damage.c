@@ -9,6 +9,9 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "tests/unit/pack_kit.h"
 
 /* Bytes of a record: head, key, data. */
@@ -234,6 +237,30 @@ static void what_is_dropped_ends_no_scan(void **state)
 	check_dropped(f->packs);
 }
 
+/* One that is no pack of ours is removed, unless somebody writes it: perhaps a later version. */
+static void what_is_being_written_is_left(void **state)
+{
+	struct fixture *f = *state;
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	struct files files;
+	int fd;
+
+	put_and_die(f, 1, 3, 500);
+	files = pack_files(f);
+	assert_int_equal(files.n, 1);
+	fd = open(cache_path(f->cache, files.name[0]), O_RDWR | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(pwrite(fd, "x", 1, 0), 1);
+	assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), 0);
+	open_packs(f, LARGE);
+	assert_false(has(f->packs, 1, 0, 500, NOW));
+	assert_int_equal(pack_files(f).n, 1);
+	close(fd);
+	open_packs(f, LARGE);
+	assert_false(has(f->packs, 1, 0, 500, NOW));
+	assert_int_equal(pack_files(f).n, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -243,6 +270,7 @@ int main(void)
 		TEST(a_damaged_object_is_put_anew),
 		TEST(what_is_dropped_is_found_no_more),
 		TEST(what_is_dropped_ends_no_scan),
+		TEST(what_is_being_written_is_left),
 	};
 
 	log_set_level(LOG_LEVEL_ERROR);

@@ -251,6 +251,8 @@ static void refuses_forged_header(const struct forgery *f)
 	refused(f, &h->days, 4, h->days - 1);
 	refused(f, &t[SECTION_DAYS].offset, 4, t[SECTION_OBJECTS].offset);
 	refused(f, &t[SECTION_DAYS].length, 4, UINT32_MAX);
+	refused(f, &t[SECTION_HASH].length, 4, t[SECTION_HASH].length - 1);
+	refused(f, &t[SECTION_ID].length, 4, t[SECTION_ID].length - 1);
 	refused(f, &t[SECTION_OFFSET].width, 4, 5);
 	refused(f, &t[SECTION_OBJECT].base, 4, 4);
 	refused(f, &t[SECTION_OBJECT].base, 4, UINT32_MAX);
