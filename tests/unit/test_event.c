@@ -296,6 +296,8 @@ static void test_time_of_records(void **state)
 		{"{}", EVENT_UNDATED},
 		{"{\"eventTime\":\"2025-06-19T09:10:24Z\"}", 1750324224},
 		{"{\"eventTime\":\"2025-06-19T09:10:24.5Z\"}", 1750324224},
+		/* the same bytes, as far as a time goes that is as usual */
+		{"{\"eventTime\":\"2025-06-19T09:10:24.x\"}", EVENT_UNDATED},
 		{"{\"eventTime\":\"2025-06-19T10:10:24+01:00\"}", 1750324224},
 		{"{\"eventTime\":\"2025-06-19\\u005409:10:23Z\"}", 1750324223},
 		{"{\"eventTime\":\"\"}", EVENT_UNDATED},

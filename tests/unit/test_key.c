@@ -62,6 +62,7 @@ static const struct {
 	{"AWSLogs/12345678901/CloudTrail/x.json", KEY_PLAIN, NULL, NULL, KEY_NO_DAY},
 	{"AWSLogs/1234567890123/CloudTrail/x.json", KEY_PLAIN, NULL, NULL, KEY_NO_DAY},
 	{"AWSLogs/o-abcdefghi/" A "/CloudTrail/x.json", KEY_PLAIN, NULL, NULL, KEY_NO_DAY},
+	{"AWSLogs/o0abcdefghij/" A "/CloudTrail/x.json", KEY_PLAIN, NULL, NULL, KEY_NO_DAY},
 	{"AWSLogs/o-abcdefghiJ/" A "/CloudTrail/x.json", KEY_PLAIN, NULL, NULL, KEY_NO_DAY},
 	{"AWSLogs/o-abcdefghij/o-abcdefghij/" A "/CloudTrail/x", KEY_PLAIN, NULL, NULL, KEY_NO_DAY},
 	{"awslogs/" A "/CloudTrail/x.json", KEY_PLAIN, NULL, NULL, KEY_NO_DAY},
