@@ -115,6 +115,21 @@ static void for_whom(void **state)
 	pthread_mutex_destroy(&c.s.lock);
 }
 
+/* The last answer counts: a region that is named later is where the next attempt goes. */
+static void a_region_after_a_host(void **state)
+{
+	struct client c;
+
+	(void)state;
+	set_up(&c);
+	expect_url(&c, HOME);
+	assert_true(learn(&c, 307, "https://s3-eu-west-1.amazonaws.com/trail-logs/", "", ""));
+	expect_url(&c, "https://s3-eu-west-1.amazonaws.com/trail-logs/a%20b");
+	assert_true(learn(&c, 301, "", "", "eu-west-3"));
+	expect_url(&c, "https://trail-logs.s3.eu-west-3.amazonaws.com/a%20b");
+	pthread_mutex_destroy(&c.s.lock);
+}
+
 static void not_for_ever(void **state)
 {
 	static const char *const places[] = {
@@ -129,6 +144,13 @@ static void not_for_ever(void **state)
 		followed++;
 	assert_int_equal(followed, 3);
 	pthread_mutex_destroy(&c.s.lock);
+}
+
+static void hear(void *said, int level, const char *line)
+{
+	assert_int_equal(level, S3_LOG_WARNING);
+	assert_non_null(strstr(line, " seconds "));
+	++*(unsigned *)said;
 }
 
 /* The clock of the answer's head, else that of the document. */
@@ -153,8 +175,11 @@ static void clocks(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		struct http_answer a = {.status = 403};
 		struct error_xml x = {0};
+		unsigned said = 0;
 
 		set_up(&c);
+		c.s.log = hear;
+		c.s.log_arg = &said;
 		snprintf(a.date, sizeof(a.date), "%s", rows[i].date);
 		snprintf(x.code, sizeof(x.code), "%s", rows[i].code);
 		snprintf(x.server_time, sizeof(x.server_time), "%s", rows[i].server_time);
@@ -165,6 +190,7 @@ static void clocks(void **state)
 			/* Once is enough. */
 			assert_false(lessons_learn(&c.r, &a, &x));
 		}
+		assert_int_equal(said, rows[i].wanted != 0);
 		pthread_mutex_destroy(&c.s.lock);
 	}
 }
@@ -174,6 +200,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(hosts),
 		cmocka_unit_test(for_whom),
+		cmocka_unit_test(a_region_after_a_host),
 		cmocka_unit_test(not_for_ever),
 		cmocka_unit_test(clocks),
 	};

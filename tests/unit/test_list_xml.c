@@ -238,6 +238,24 @@ static void test_lengths(void **state)
 		0);
 }
 
+/* As much as is not even looked at: not taken for a page with nothing in it. */
+static void test_too_large(void **state)
+{
+	static const char empty[] = "<ListBucketResult>" MORE "</ListBucketResult>";
+	const size_t len = (64u << 20) + 1;
+	char *text = calloc(1, len), reason[160];
+	const struct s3_list_sink sink = {0};
+	struct list_page page;
+
+	(void)state;
+	assert_non_null(text);
+	memcpy(text, empty, sizeof(empty));
+	assert_int_equal(list_xml_parse(text, sizeof(empty) - 1, &sink, &page, reason), 0);
+	assert_int_equal(list_xml_parse(text, len, &sink, &page, reason), -EBADMSG);
+	assert_non_null(strstr(reason, "64 MiB"));
+	free(text);
+}
+
 static void test_depth(void **state)
 {
 	char text[4096] = "<ListBucketResult>" MORE, reason[160];
@@ -308,6 +326,7 @@ int main(void)
 		cmocka_unit_test(test_good),
 		cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_lengths),
+		cmocka_unit_test(test_too_large),
 		cmocka_unit_test(test_depth),
 		cmocka_unit_test(test_sink_ends_it),
 		cmocka_unit_test(test_times),
