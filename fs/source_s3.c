@@ -91,24 +91,27 @@ static int error_of(int error)
 struct fetch {
 	source_done *done;
 	void *arg;
-	size_t i, key_len;
+	size_t i;
 	uint64_t tag;
+	char key[];
 };
 
-/* The message without the key, "s3://BUCKET: ...": whoever reads it has the key before it. */
-static void drop_key(char out[SOURCE_REASON_MAX], const char *message, size_t key_len)
+/* The message without the key, "s3://BUCKET: ...": whoever reads it has the key before it. A long key may be
+ * cut off in the message. */
+static void drop_key(char out[SOURCE_REASON_MAX], const char *message, const char *key)
 {
 	static const char scheme[] = "s3://";
 	size_t bucket = sizeof(scheme) - 1;
 
 	if (strncmp(message, scheme, bucket) == 0)
 		bucket += strcspn(message + bucket, "/");
-	if (message[bucket] != '/' || strlen(message + bucket) <= 1 + key_len) {
-		snprintf(out, SOURCE_REASON_MAX, "%.*s", SOURCE_REASON_MAX - 1, message);
-		return;
-	}
-	if (snprintf(out, SOURCE_REASON_MAX, "%.*s%s", (int)bucket, message, message + bucket + 1 + key_len) <
-		0)
+	else
+		bucket = strlen(message);
+	const char *rest = message + bucket;
+	if (*rest == '/')
+		for (rest++; *key && *rest == *key; rest++)
+			key++;
+	if (snprintf(out, SOURCE_REASON_MAX, "%.*s%s", (int)bucket, message, rest) < 0)
 		out[0] = '\0';
 }
 
@@ -118,7 +121,7 @@ static void got(void *arg, const struct s3_result *result, char *data, size_t le
 	char reason[SOURCE_REASON_MAX];
 	int error = error_of(result->error);
 
-	drop_key(reason, result->message, f->key_len);
+	drop_key(reason, result->message, f->key);
 	if (error == 0 && source_s3_tag(result->etag) != f->tag) {
 		error = -ESTALE;
 		snprintf(reason, sizeof(reason), "changed since it was listed");
@@ -146,12 +149,13 @@ static void fetch_one(
 		done(arg, i, -ENOENT, NULL, 0, "no such key");
 		return;
 	}
-	f = malloc(sizeof(*f));
+	f = malloc(sizeof(*f) + strlen(key) + 1);
 	if (!f) {
 		done(arg, i, -ENOMEM, NULL, 0, "no memory");
 		return;
 	}
-	*f = (struct fetch){.done = done, .arg = arg, .i = i, .tag = o->tag, .key_len = strlen(key)};
+	*f = (struct fetch){.done = done, .arg = arg, .i = i, .tag = o->tag};
+	memcpy(f->key, key, strlen(key) + 1);
 	s3_get(s->s3, key, o->size, NULL, 0, 0, got, f);
 }
 

@@ -149,6 +149,34 @@ static void test_fetch_of_another(void **state)
 	bucket_free(b);
 }
 
+/* The reason is said without the key, and all of it, however long the key is. */
+static void test_reason(void **state)
+{
+	struct bucket *b = bucket_new();
+	struct source_object o;
+	char key[1020] = "gone", whole[SOURCE_REASON_MAX] = "";
+
+	(void)state;
+	put(b, "logs/x");
+	open_source(b, "logs/");
+	o = object(b, "");
+	o.key = key;
+	for (size_t len = 4; len < sizeof(key); len += 35) {
+		memset(key + 4, 'k', len - 4);
+		key[len] = '\0';
+		struct fetched *f = fetch(b, &o, 1);
+		assert_int_equal(f->error[0], -ENOENT);
+		if (!*whole)
+			snprintf(whole, sizeof(whole), "%s", f->reason[0]);
+		assert_string_equal(f->reason[0], whole);
+		fetched_free(f);
+	}
+	assert_memory_equal(whole, "s3://trail-logs: ", 17);
+	assert_non_null(strstr(whole, "NoSuchKey"));
+	assert_non_null(strstr(whole, "removed"));
+	bucket_free(b);
+}
+
 static void test_read(void **state)
 {
 	struct bucket *b = bucket_new();
@@ -191,6 +219,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_fetch),
 		cmocka_unit_test(test_fetch_of_another),
+		cmocka_unit_test(test_reason),
 		cmocka_unit_test(test_read),
 		cmocka_unit_test(test_id),
 	};
