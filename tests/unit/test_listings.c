@@ -556,6 +556,8 @@ static void two_mounts_share(void **state)
 {
 	struct fixture *f = *state;
 	struct listings *mine = f->l, *other;
+	struct stat st;
+	int first = -1;
 
 	assert_int_equal(listings_open(f->cache, &other), 0);
 	for (int32_t d = 1; d <= 200; d++) { /* records enough to write the file anew, several times */
@@ -564,11 +566,16 @@ static void two_mounts_share(void **state)
 		list_all(f, REGION, AT(d) + 61 * HOUR);
 		expect_seen(f, REGION, LISTINGS_FIRST, LISTINGS_LAST);
 		assert_int_equal(f->listed, 1);
+		if (first < 0)
+			first = open(cache_path(f->cache, "listings"), O_RDONLY | O_CLOEXEC);
 		f->l = d % 2 ? other : mine;
 		list_all(f, REGION, AT(d) + 61 * HOUR);
 		assert_int_equal(f->listed, 0);
 		expect_seen(f, REGION, LISTINGS_FIRST, LISTINGS_LAST);
 	}
+	assert_int_equal(fstat(first, &st), 0);
+	assert_int_equal(st.st_nlink, 0); /* another one has its name now */
+	close(first);
 	f->l = mine;
 	listings_free(other);
 }

@@ -418,9 +418,12 @@ static void test_sink_stops(void **state)
 	(void)state;
 	put_many(b);
 	open_source(b, NULL);
+	b->page = 10; /* 4,000 pages, of which no more are asked for than can be held */
 	b->stop = 7;
 	assert_int_equal(list(b, SOURCE_ALL_DAYS, NULL), 7);
 	assert_int_equal(b->n_seen, 1);
+	assert_true(atomic_load(&b->lists) < 1000);
+	b->page = 1000;
 	b->stop = -EPROTO;
 	assert_int_equal(list(b, SOURCE_ALL_DAYS, NULL), -EPROTO);
 	b->stop = 0;
