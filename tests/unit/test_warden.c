@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "fs/warden.h"
+#include "fs/warden.c" /* for packets that it does not send itself */
 #include "tests/unit/folder.h"
 
 #define PATIENCE 60000 /* ms */
@@ -89,7 +89,7 @@ static pid_t child(void)
 	return found;
 }
 
-static void start(void)
+static void start_warden(void)
 {
 	char argv0[] = "test", *argv[] = {argv0, NULL};
 	struct warden_options o = {.mountpoint = "/nowhere/to/be/found",
@@ -112,7 +112,7 @@ static int begin(void **state)
 	folder_write(&t.folder, "here", "");
 	assert_int_equal(symlink("../away", folder_at(&t.folder, "source/link")), 0);
 	assert_int_equal(symlink("/away", folder_at(&t.folder, "source/broken")), 0);
-	start();
+	start_warden();
 	return 0;
 }
 
@@ -246,6 +246,73 @@ static void test_at_once(void **state)
 	close(out);
 }
 
+/* Whether what was sent so is answered. */
+static bool is_answered(unsigned char kind, const char *text, size_t len, size_t n_fds)
+{
+	struct iovec iov[] = {{&kind, 1}, {(char *)(uintptr_t)text, len}};
+	int ends[2], fds[FDS_MAX];
+	char c;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+	for (size_t i = 0; i < FDS_MAX; i++)
+		fds[i] = ends[1];
+	assert_int_equal(send_packet(t.warden->socket, iov, 2, fds, n_fds), 0);
+	close(ends[1]);
+	struct pollfd p = {.fd = ends[0], .events = POLLIN};
+	assert_int_equal(poll(&p, 1, PATIENCE), 1);
+	ssize_t n = recv(ends[0], &c, 1, 0);
+	close(ends[0]);
+	return n > 0;
+}
+
+/* Whoever asks may be somebody else by now. */
+static void test_what_is_no_request(void **state)
+{
+	static const size_t wanted[] = {[DETACH] = 1, [SOURCE] = 2, [NAMED] = 2, [RUN] = 4};
+	static char text[REQUEST_MAX] = "a/file";
+
+	(void)state;
+	for (unsigned kind = 0; kind <= UINT8_MAX; kind++)
+		for (size_t n = 0; n <= FDS_MAX; n++)
+			if (n != (kind <= RUN ? wanted[kind] : 0) || kind > END)
+				assert_false(is_answered((unsigned char)kind, "a/file", 6, n));
+	memset(text + 6, 'x', sizeof(text) - 6);
+	assert_true(is_answered(SOURCE, "a/file", 6, 2));
+	assert_true(is_answered(SOURCE, text, sizeof(text) - 2, 2));
+	assert_false(is_answered(SOURCE, text, sizeof(text) - 1, 2));
+	assert_false(is_answered(SOURCE, text, sizeof(text), 2));
+	want_text(warden_open_source(t.warden, "a/file"), "in the source");
+}
+
+static unsigned count_open(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	unsigned n = 0;
+
+	assert_non_null(dir);
+	while (readdir(dir) != NULL)
+		n++;
+	closedir(dir);
+	return n;
+}
+
+/* Whatever comes of it, nothing stays open. */
+static void test_nothing_stays_open(void **state)
+{
+	char text[REQUEST_MAX];
+	unsigned before = count_open();
+
+	(void)state;
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	want_text(warden_open_file(t.warden, folder_at(&t.folder, "may")), "a file");
+	assert_int_equal(warden_open_file(t.warden, folder_at(&t.folder, "may-not")), -EACCES);
+	assert_int_equal(warden_open_source(t.warden, "broken"), -ENOENT);
+	assert_int_equal(warden_run(t.warden, text, STDERR_FILENO), -ENAMETOOLONG);
+	assert_true(warden_detach(t.warden));
+	assert_int_equal(count_open(), before);
+}
+
 /* The signals that end the other are not for it. */
 static void test_not_by_signals(void **state)
 {
@@ -283,7 +350,7 @@ static void test_ends_with_the_other(void **state)
 	assert_int_equal(pipe(ends), 0);
 	pid = fork();
 	if (pid == 0) {
-		start();
+		start_warden();
 		/* It says who it is, then dies. */
 		pid_t warden = child();
 		if (warden_detach(t.warden) && write(ends[1], &warden, sizeof(warden)) > 0)
@@ -314,6 +381,8 @@ int main(void)
 		TEST(test_relative),
 		TEST(test_run),
 		TEST(test_at_once),
+		TEST(test_what_is_no_request),
+		TEST(test_nothing_stays_open),
 		TEST(test_not_by_signals),
 		TEST(test_gone),
 		TEST(test_ends_with_the_other),
