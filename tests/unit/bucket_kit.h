@@ -179,6 +179,8 @@ static inline void answer_get(struct bucket *b, struct server_request *q)
 		server_reply(q, 404, NULL, "<Error><Code>NoSuchKey</Code></Error>", 37);
 	else if (strstr(key, "glacier"))
 		server_reply(q, 403, NULL, "<Error><Code>InvalidObjectState</Code></Error>", 46);
+	else if (strstr(key, "refused"))
+		server_reply(q, 501, NULL, "<Error><Code>NotImplemented</Code></Error>", 42);
 	else if (sscanf(server_header(q, "range", range, sizeof(range)), "bytes=%lu-%lu", &first, &last) ==
 		 2) {
 		snprintf(extra, sizeof(extra), "ETag: \"%s\"\r\nContent-Range: bytes %lu-%lu/%zu\r\n",

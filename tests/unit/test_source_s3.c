@@ -408,6 +408,10 @@ static void test_denied_part(void **state)
 	assert_int_equal(list(b, SOURCE_ALL_DAYS, NULL), 0);
 	source_explain(b->source, message);
 	assert_string_equal(message, "");
+	b->denied = "";
+	assert_int_equal(source_check(b->source), -EACCES);
+	source_explain(b->source, message);
+	assert_non_null(strstr(message, "s3:ListBucket"));
 	bucket_free(b);
 }
 
