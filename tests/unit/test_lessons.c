@@ -79,6 +79,7 @@ static void hosts(void **state)
 		{307, "https://x@trail-logs.s3.eu-west-1.amazonaws.com/", "", "", NULL},
 		{307, "https:///", "", "", NULL},
 		{307, "/a", "", "", NULL},
+		{307, "/a", "trail-logs.s3.eu-west-1.amazonaws.com", "", NULL},
 		{307, "", "", "", NULL},
 		{301, "", "", "us-east-1", NULL},
 		{301, "", "", "eu/../west", NULL},

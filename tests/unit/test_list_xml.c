@@ -223,7 +223,7 @@ static void test_lengths(void **state)
 	static const char token[] = "<ListBucketResult>" MORE "<NextContinuationToken>",
 			  token_end[] = "</NextContinuationToken></ListBucketResult>";
 	static const char etag[] = "<ListBucketResult>" MORE "<Contents><Key>k</Key><ETag>",
-			  etag_end[] = "</ETag></Contents></ListBucketResult>";
+			  etag_end[] = "</ETag>" REST "</Contents></ListBucketResult>";
 	char reason[160];
 
 	(void)state;
@@ -232,7 +232,8 @@ static void test_lengths(void **state)
 	assert_int_equal(parse_long(key, 'k', 1 << 20, end, reason), -EBADMSG);
 	assert_int_equal(parse_long(token, 't', LIST_TOKEN_MAX - 1, token_end, reason), 0);
 	assert_int_equal(parse_long(token, 't', LIST_TOKEN_MAX, token_end, reason), -EBADMSG);
-	assert_int_equal(parse_long(etag, 'e', 500, etag_end, reason), -EBADMSG);
+	assert_int_equal(parse_long(etag, 'e', 128, etag_end, reason), 0);
+	assert_int_equal(parse_long(etag, 'e', 129, etag_end, reason), -EBADMSG);
 	assert_int_equal(parse_long("<ListBucketResult>" MORE "<Name>", 'n', 100000,
 				 "</Name></ListBucketResult>", reason),
 		0);

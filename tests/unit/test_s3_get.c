@@ -29,7 +29,8 @@ static void serve(struct world *w, struct server_request *q, unsigned n)
 		snprintf(extra, sizeof(extra), "ETag: \"f\"\r\n");
 	if (part && !strstr(how, "whole")) {
 		size_t at = strlen(extra);
-		snprintf(extra + at, sizeof(extra) - at, "Content-Range: bytes %lu-%lu/%zu\r\n",
+		snprintf(extra + at, sizeof(extra) - at, "Content-Range: %s %lu-%lu/%zu\r\n",
+			strstr(how, "octet") ? "octet" : "bytes",
 			first + (strstr(how, "late") != NULL) - (strstr(how, "early") != NULL),
 			last + (strstr(how, "late") != NULL) - (strstr(how, "early") != NULL),
 			SIZE + (strstr(how, "grown") != NULL));
@@ -62,6 +63,7 @@ static const struct {
 	{"whole", 10, 6, NULL, 0, "abcdef", "/trail-logs/k bytes=10-15\n"},
 	{"early", 10, 6, NULL, -EBADMSG, NULL, THRICE("/trail-logs/k bytes=10-15\n")},
 	{"late", 10, 6, NULL, -EBADMSG, NULL, THRICE("/trail-logs/k bytes=10-15\n")},
+	{"octet", 10, 6, NULL, -EBADMSG, NULL, THRICE("/trail-logs/k bytes=10-15\n")},
 	{"grown", 10, 6, NULL, -ESTALE, NULL, THRICE("/trail-logs/k bytes=10-15\n")},
 	{"cut", 0, 0, NULL, 0, TEXT, "/trail-logs/k\n/trail-logs/k bytes=10-35 \"e\"\n"},
 	{"cut whole", 0, 0, NULL, 0, TEXT, "/trail-logs/k\n/trail-logs/k bytes=10-35 \"e\"\n"},
