@@ -238,6 +238,37 @@ static void a_full_disk_is_no_error(void **state)
 		assert_int_equal(has(f->packs, 1, n, 9000, NOW), n < 4);
 }
 
+/* The oldest day goes, for what cannot be written else; at most one a minute. */
+static void a_full_disk_makes_room(void **state)
+{
+	struct fixture *f = *state;
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct rlimit limit = {40000, 40000};
+
+		log_set_level(LOG_LEVEL_ERROR);
+		signal(SIGXFSZ, SIG_IGN);
+		for (unsigned day = 1; day <= 3; day++) {
+			open_packs(f, LARGE);
+			put(f->packs, day, 0, 1000, NOW + day);
+		}
+		open_packs(f, LARGE); /* all are sealed */
+		if (setrlimit(RLIMIT_FSIZE, &limit) < 0)
+			_exit(1);
+		put(f->packs, 9, 0, 50000, NOW + 1000);
+		put(f->packs, 9, 1, 50000, NOW + 1001);
+		_exit(packs_stats(f->packs).dropped == 1 && pack_files(f).n >= 2 ? 42 : 2);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 42);
+	open_packs(f, LARGE);
+	for (unsigned day = 1; day <= 3; day++)
+		assert_int_equal(has(f->packs, day, 0, 1000, NOW + 2000), day > 1);
+}
+
 static void packs_that_are_removed(void **state)
 {
 	struct fixture *f = *state;
@@ -270,6 +301,10 @@ static void two_mounts_share(void **state)
 	put(f->packs, 1, 1, 1000, NOW);
 	assert_true(has(b, 1, 1, 1000, NOW + 10));
 	put(b, 1, 2, 1000, NOW + 10); /* into a pack of its own */
+	/* All that is in the folder counts, whoever has written it and whatever it is. */
+	assert_int_equal(cache_write(f->cache, (char[5000]){0}, 5000, (char[32]){0}), 0);
+	assert_int_equal(packs_refresh(f->packs, NOW + 10), 0);
+	assert_int_equal(packs_stats(f->packs).bytes, cache_bytes(f->cache));
 	assert_true(has(f->packs, 1, 2, 1000, NOW + 10));
 	assert_int_equal(pack_files(f).n, 2);
 	/* What is being written to stays, whoever wants room. */
@@ -433,6 +468,7 @@ int main(void)
 		TEST(old_days_do_not_drive_out_new_ones),
 		TEST(the_clock_is_set_back),
 		TEST(a_full_disk_is_no_error),
+		TEST(a_full_disk_makes_room),
 		TEST(packs_that_are_removed),
 		TEST(two_mounts_share),
 		TEST(what_another_mount_has_kept_is_looked_for),
