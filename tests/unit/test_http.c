@@ -605,6 +605,18 @@ static void proxies(void **state)
 	assert_int_equal(a.error, 0);
 	assert_true(begins(a.data, "GET http://192.0.2.1/x HTTP/1.1\r\n"));
 	http_answer_clear(&a);
+	/* One that connects nobody there, nobody without a password, and one that breaks off. */
+	static const int error[] = {-ECONNREFUSED, -EACCES, -ECONNRESET};
+	setenv("https_proxy", proxy, 1);
+	for (int i = 0; i < 3; i++) {
+		snprintf(f->url, sizeof(f->url), "https://192.0.2.%d/x", i + 1);
+		r.url = f->url;
+		http_call(f->http, &r, &a);
+		assert_int_equal(a.error, error[i]);
+		assert_int_equal(a.status, 0);
+		http_answer_clear(&a);
+	}
+	unsetenv("https_proxy");
 	http_free(f->http);
 	assert_int_equal(http_new(&(struct http_options){.no_proxy = true}, &f->http), 0);
 	assert_int_equal(http_start(f->http), 0);

@@ -105,6 +105,10 @@ static const struct {
 	{"/garbage", "what do you want?\r\n\r\n", 'c'},
 	{"/stall", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n0123456789", 'w'},
 	{"/never", "", 'w'},
+	/* asked to connect somebody */
+	{"192.0.2.1:443", "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", 'c'},
+	{"192.0.2.2:443", "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n", 'c'},
+	{"192.0.2.3:443", "", 'c'},
 	{"/redirect", "HTTP/1.1 307 Temporary Redirect\r\nLocation: /full\r\nContent-Length: 0\r\n\r\n", 'k'},
 	{"/chunks",
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
