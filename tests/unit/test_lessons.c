@@ -16,6 +16,8 @@
 #include "s3/lessons.h"
 
 #define BUCKET "trail-logs"
+#define A20    "aaaaaaaaaaaaaaaaaaaa"
+#define A100   A20 A20 A20 A20 A20
 #define HOME   "https://trail-logs.s3.us-east-1.amazonaws.com/a%20b"
 
 struct client {
@@ -78,6 +80,7 @@ static void hosts(void **state)
 		{307, "https://example.org/", "trail-logs.s3.eu-west-1.amazonaws.com", "", NULL},
 		{307, "https://x@trail-logs.s3.eu-west-1.amazonaws.com/", "", "", NULL},
 		{307, "https:///", "", "", NULL},
+		{307, "https://" A100 A100 A100 A100 ".s3.amazonaws.com/", "", "", NULL},
 		{307, "/a", "", "", NULL},
 		{307, "/a", "trail-logs.s3.eu-west-1.amazonaws.com", "", NULL},
 		{307, "", "", "", NULL},

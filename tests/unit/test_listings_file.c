@@ -1,6 +1,6 @@
 /*
- * Two mounts that keep listings in one file: whoever waits for it while the other writes it anew adds to the
- * new one.
+ * The file that listings are kept in is written anew: what is in it then, and that whoever waits for it
+ * meanwhile adds to the new one.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,8 +15,13 @@
 #include "fs/store/listings.h"
 #include "tests/unit/folder.h"
 
-#define ID    "s3://host/bucket/"
-#define WAITS 30000 /* times 1 ms */
+#define REGION "AWSLogs/111122223333/CloudTrail/us-east-1/"
+#define OTHER  "AWSLogs/111122223333/CloudTrail/us-west-1/"
+#define DAY(d) (20239 + (d)) /* of June 2025 */
+#define LATER  (DAY(30) * 86400ll)
+#define ROUNDS 5000
+#define ID     "s3://host/bucket/"
+#define WAITS  30000 /* times 1 ms */
 
 /* Keeps that there is one object below a prefix. */
 static void keep(struct listings *l, const char *prefix, const char *key)
@@ -116,10 +121,81 @@ static void written_anew_meanwhile(void **state)
 	folder_remove(&folder);
 }
 
+/* Keeps that each of some days of June has one object, of this name. */
+static void keep_days(struct listings *l, int first, int last, char name, int64_t started)
+{
+	struct listing *g = listing_begin(l, LISTING_DAYS, REGION, DAY(first), DAY(last), started);
+	struct listing_run *run = listing_run(g);
+	char key[100];
+
+	for (int day = first; day <= last; day++) {
+		snprintf(key, sizeof(key), REGION "2025/06/%02d/%c.json.gz", day, name);
+		listing_add(run, &(struct source_object){.key = key});
+	}
+	listing_end(g, true);
+}
+
+static int note_name(void *arg, const struct source_object *o)
+{
+	char *names = arg;
+	size_t n = strlen(names);
+
+	assert_true(n < 99);
+	names[n] = o->key[strlen(REGION "2025/06/01/")];
+	return 0;
+}
+
+/* The names of what ten days have, one after another. */
+static void check_days(struct cache *c, const char *wanted)
+{
+	char names[100] = "";
+	const struct source_sink sink = {note_name, NULL, names};
+	struct listings *l;
+	int32_t next;
+
+	assert_int_equal(listings_open(c, &l), 0);
+	assert_int_equal(listings_find(l, REGION, DAY(1), DAY(10), &sink, &next), 0);
+	assert_int_equal(next, DAY(11));
+	assert_string_equal(names, wanted);
+	listings_free(l);
+}
+
+/* What a newer listing has shown of some of the days is all that stays of them. */
+static void only_what_counts_is_kept(void **state)
+{
+	struct folder folder;
+	struct cache *c;
+	struct listings *l;
+	struct stat st;
+
+	(void)state;
+	folder_make(&folder);
+	assert_int_equal(cache_open(folder_at(&folder, "cache"), ID, &c), 0);
+	assert_int_equal(listings_open(c, &l), 0);
+	keep_days(l, 1, 10, 'a', LATER);
+	keep_days(l, 4, 6, 'b', LATER + 1);
+	keep_days(l, 9, 10, 'c', LATER + 2);
+	check_days(c, "aaabbbaacc");
+	int fd = open(cache_path(c, "listings"), O_RDONLY | O_CLOEXEC);
+	assert_int_equal(fstat(fd, &st), 0);
+	/* Days without logs, a record each, until there are too many. */
+	for (int i = 0; i < ROUNDS && st.st_nlink > 0; i++) {
+		listing_end(listing_begin(l, LISTING_DAYS, OTHER, DAY(i), DAY(i), LATER * 2), true);
+		assert_int_equal(fstat(fd, &st), 0);
+	}
+	assert_int_equal(st.st_nlink, 0); /* there is a new file now */
+	close(fd);
+	check_days(c, "aaabbbaacc");
+	listings_free(l);
+	cache_free(c);
+	folder_remove(&folder);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(written_anew_meanwhile),
+		cmocka_unit_test(only_what_counts_is_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
