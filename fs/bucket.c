@@ -214,7 +214,8 @@ int bucket_find(const struct keys *k, const char *prefix, size_t prefix_len,
 
 	if (strlen(name) >= sizeof(raw_text) - 1)
 		return -ENOENT;
-	if (raw_of(name, !prefix_len, reserved, raw_text, &len)) {
+	/* No key has a NUL in it, and behind one of a name there is no more of a key to compare it with. */
+	if (raw_of(name, !prefix_len, reserved, raw_text, &len) && !memchr(raw_text, '\0', len)) {
 		raw.len = (uint32_t)len;
 		if (try_key(k, prefix_len, prefix, raw, "/", reserved, name, ret) ||
 			try_key(k, prefix_len, prefix, raw, "", reserved, name, ret) ||

@@ -212,6 +212,23 @@ static void no_entry_has_such_a_name(void **state)
 	end(x);
 }
 
+/* Nothing is looked at behind the end of a key: AddressSanitizer sees it where the key has its own memory. */
+static void a_name_with_a_nul_in_it_is_none(void **state)
+{
+	const char *const only[] = {"a.jsonl"};
+	struct fixture *x = make(1, only);
+	struct bucket_entry e;
+	char *key = strdup(only[0]);
+
+	(void)state;
+	assert_non_null(key);
+	x->object[0].at.key = key;
+	assert_int_equal(bucket_find(x->keys, "", 0, reserved, "a.jsonl%00000", &e), -ENOENT);
+	assert_int_equal(bucket_find(x->keys, "", 0, reserved, "a.jsonl", &e), 0);
+	free(key);
+	end(x);
+}
+
 static void newest_below(void **state)
 {
 	static const char *const key[] = {"a/x", "a/y", "b"};
@@ -340,6 +357,7 @@ int main(void)
 		cmocka_unit_test(no_such_directory),
 		cmocka_unit_test(a_visitor_ends_the_listing),
 		cmocka_unit_test(no_entry_has_such_a_name),
+		cmocka_unit_test(a_name_with_a_nul_in_it_is_none),
 		cmocka_unit_test(newest_below),
 		cmocka_unit_test(every_name_leads_back),
 	};
