@@ -26,15 +26,19 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-#define READ_PIECE ((size_t)1 << 20) /* between two looks at `cancelled` */
+#define READ_PIECE    ((size_t)1 << 20) /* between two looks at `cancelled` */
+#define PATH_SAID_MAX 600               /* bytes of a path in a message */
 
 struct source_dir {
 	struct source base;
 	int root;
+	char *path;                              /* of root, as it was given */
 	char **skip;                             /* real paths, NULL at the end */
 	int (*open)(void *arg, const char *key); /* see source_dir_entrust(); or NULL */
 	void *open_arg;
 	atomic_bool cancelled;
+	atomic_bool listed; /* once at least */
+	atomic_int away;    /* see find_root() */
 };
 
 /* A directory on the path to where the walk is. */
@@ -329,20 +333,16 @@ static int visit_entry(struct walk *w, struct level *at, const struct dirent *e)
 	return S_ISREG(st.st_mode) ? visit_file(w, &st) : 0;
 }
 
-static int dir_list(
-	struct source *s, int32_t day, const struct source_filter *f, const struct source_sink *sink)
+static int walk_all(
+	struct source_dir *d, int32_t day, const struct source_filter *f, const struct source_sink *sink)
 {
-	struct source_dir *d = dir_of(s);
 	struct level root = {.up = NULL};
 	struct walk *w = NULL;
 	struct stat st;
 	int error = 0, r;
 
-	if (atomic_load(&d->cancelled))
-		return -ECANCELED;
-	/* A folder that was removed lists as empty, and all its objects would be gone. */
-	if (fstat(d->root, &st) < 0 || st.st_nlink == 0)
-		return -ENOENT;
+	if (fstat(d->root, &st) < 0)
+		return -errno;
 	w = calloc(1, sizeof(*w));
 	if (!w)
 		return -ENOMEM;
@@ -356,6 +356,62 @@ static int dir_list(
 	r = root.fd < 0 ? -errno : visit_entries(w, &root, &error);
 	free(w);
 	return r ? r : error;
+}
+
+/* Whether the folder that is open is still the one at its path. It lists well also when it is not: as it was,
+ * for ever, after it was renamed or something was mounted over it; as empty after it was removed. A confined
+ * process cannot open what is there instead. 0; -ENOENT; -ESTALE: another one; or why that is not known. */
+static int find_root(struct source_dir *d)
+{
+	struct stat held, there;
+
+	if (fstat(d->root, &held) < 0)
+		return -errno;
+	if (atomic_load(&d->listed)) {
+		if (stat(d->path, &there) < 0)
+			return errno == ENOTDIR || errno == ELOOP ? -ENOENT : -errno;
+		if (there.st_dev != held.st_dev || there.st_ino != held.st_ino)
+			return -ESTALE;
+	}
+	return held.st_nlink == 0 ? -ENOENT : 0;
+}
+
+static int dir_list(
+	struct source *s, int32_t day, const struct source_filter *f, const struct source_sink *sink)
+{
+	struct source_dir *d = dir_of(s);
+	int r = 0, away;
+
+	if (atomic_load(&d->cancelled))
+		return -ECANCELED;
+	away = find_root(d);
+	if (away == 0) {
+		r = walk_all(d, day, f, sink);
+		away = r == 0 ? find_root(d) : 0; /* it may have gone meanwhile */
+	}
+	atomic_store(&d->away, away);
+	if (r == 0 && away == 0)
+		atomic_store(&d->listed, true);
+	return r ? r : away;
+}
+
+static void dir_explain(struct source *s, char message[SOURCE_MESSAGE_MAX])
+{
+	const struct source_dir *d = dir_of(s);
+	int away = atomic_load(&d->away);
+
+	message[0] = '\0';
+	if (away == -ESTALE)
+		snprintf(message, SOURCE_MESSAGE_MAX,
+			"%.*s is another folder now (it was replaced, or something is mounted there); to see "
+			"that one, unmount and mount again",
+			PATH_SAID_MAX, d->path);
+	else if (away == -ENOENT)
+		snprintf(message, SOURCE_MESSAGE_MAX,
+			"%.*s is gone; if another one takes its place, unmount and mount again",
+			PATH_SAID_MAX, d->path);
+	else if (away)
+		snprintf(message, SOURCE_MESSAGE_MAX, "%.*s: %s", PATH_SAID_MAX, d->path, reason_of(away));
 }
 
 /* ---- reading ---- */
@@ -482,8 +538,23 @@ static void dir_free(struct source *s)
 	for (char **p = d->skip; p && *p; p++)
 		free(*p);
 	free(d->skip);
+	free(d->path);
 	free(d->base.id);
 	free(d);
+}
+
+/* Where it leads is not looked up: a link that is pointed at another folder is noticed. new, or NULL. */
+static char *absolute_path(const char *path)
+{
+	char *here, *ret = NULL;
+
+	if (path[0] == '/')
+		return strdup(path);
+	here = getcwd(NULL, 0);
+	if (here && asprintf(&ret, "%s/%s", here, path) < 0)
+		ret = NULL;
+	free(here);
+	return ret;
 }
 
 /* The real path of a folder that may not be there yet. new, or NULL: no memory. */
@@ -548,6 +619,7 @@ static const struct source_ops dir_ops = {
 	.read = dir_read,
 	.cancel = dir_cancel,
 	.free = dir_free,
+	.explain = dir_explain,
 };
 
 int source_dir_open(const char *path, const char *const *skip, struct source **ret)
@@ -560,7 +632,7 @@ int source_dir_open(const char *path, const char *const *skip, struct source **r
 		return -ENOMEM;
 	d->base.ops = &dir_ops;
 	d->root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (d->root < 0 || !(real = realpath(path, NULL))) {
+	if (d->root < 0 || !(real = realpath(path, NULL)) || !(d->path = absolute_path(path))) {
 		r = -errno;
 		goto fail;
 	}

@@ -352,6 +352,26 @@ source_away() { # the source's folder is moved away: what is known stays; then i
 	mv "$tmp/moved" "$source" && put "$(log_path back)" Back && seen there 'by-event/Back'
 }
 
+others_place() { # others_place COMMAND...: what the command puts where the source was is not seen, as the log says; what is known stays
+	said=$(grep -c 'is another folder now' "${log_of[$mnt]}")
+	"$@" && put "$(log_path other)" Other && hup "$mnt" || return 1
+	await "$PATIENCE" eval '[ "$(grep -c "is another folder now" "${log_of[$mnt]}")" -gt "$said" ]' ||
+		{ echo "not said"; return 1; }
+	not there 'by-event/Other' && there 'by-event/Back'
+}
+
+other_folder() {
+	mv "$source" "$tmp/moved" && mkdir "$source"
+}
+
+source_replaced() { # by another folder, or mounted over; then it is back
+	others_place other_folder && rm -r "$source" && mv "$tmp/moved" "$source" || return 1
+	if is_root; then
+		others_place mount -t tmpfs none "$source" && umount "$source" || return 1
+	fi
+	put "$(log_path again)" Again && seen there 'by-event/Again'
+}
+
 begin() { # begin HOW MOUNT-OPTION...
 	how=$1
 	shift
@@ -372,7 +392,7 @@ each() { # each FUNCTION...
 by_itself=
 begin "SIGHUP"
 each new_object new_day key_sorts_first changed_bytes clash_sorts_first changed_events same_size_and_time removed removed_day damaged_and_mended growing \
-	duplicate_of_another open_while_it_changes two_readers_in_between reader_in_between_of_replaced key_beside_key held_folder walk_while_it_changes source_away
+	duplicate_of_another open_while_it_changes two_readers_in_between reader_in_between_of_replaced key_beside_key held_folder walk_while_it_changes source_away source_replaced
 by_itself=1
 begin "--refresh 1" --refresh 1
 each new_object first_of_today key_sorts_first late_for_yesterday changed_bytes clash_sorts_first removed damaged_and_mended

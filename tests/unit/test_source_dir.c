@@ -324,6 +324,71 @@ static void a_removed_root_is_an_error(void **state)
 	assert_int_equal(list(f, SOURCE_ALL_DAYS, NULL, &l), -ENOENT);
 }
 
+static void expect_away(struct fixture *f, int error, const char *word)
+{
+	struct listing l = {0};
+	char message[SOURCE_MESSAGE_MAX];
+
+	assert_int_equal(list(f, SOURCE_ALL_DAYS, NULL, &l), error);
+	assert_int_equal(l.n, 0);
+	source_explain(f->source, message);
+	assert_non_null(strstr(message, word));
+	assert_non_null(strstr(message, f->folder.path));
+}
+
+/* By its path the folder may be gone, or another one, while the one that is open lists on. */
+static void a_root_that_is_replaced(void **state)
+{
+	struct fixture *f = *state;
+	char path[128], message[SOURCE_MESSAGE_MAX];
+
+	folder_write(&f->folder, "s/a", "1");
+	folder_write(&f->folder, "new/b", "1");
+	assert_int_equal(symlink("s", folder_at(&f->folder, "link")), 0);
+	assert_int_equal(chdir(f->folder.path), 0);
+	assert_int_equal(source_dir_open("link", NULL, &f->source), 0);
+	assert_int_equal(chdir("/"), 0);
+	expect_list(f, SOURCE_ALL_DAYS, NULL, "a\n");
+
+	snprintf(path, sizeof(path), "%s", folder_at(&f->folder, "s"));
+	assert_int_equal(rename(path, folder_at(&f->folder, "gone")), 0);
+	expect_away(f, -ENOENT, "gone");
+	assert_int_equal(rename(folder_at(&f->folder, "new"), path), 0);
+	expect_away(f, -ESTALE, "another folder");
+	assert_int_equal(rename(path, folder_at(&f->folder, "new")), 0);
+	folder_write(&f->folder, "s", "a file");
+	expect_away(f, -ESTALE, "another");
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rename(folder_at(&f->folder, "gone"), path), 0);
+	expect_list(f, SOURCE_ALL_DAYS, NULL, "a\n");
+	source_explain(f->source, message);
+	assert_string_equal(message, "");
+
+	assert_int_equal(unlink(folder_at(&f->folder, "link")), 0);
+	assert_int_equal(symlink("new", folder_at(&f->folder, "link")), 0);
+	expect_away(f, -ESTALE, "another folder");
+}
+
+/* A folder that goes while it is listed looks as if it were empty. */
+static int remove_root(void *arg, const struct source_object *o)
+{
+	const struct fixture *f = arg;
+
+	assert_int_equal(unlink(folder_at(&f->folder, o->key)), 0);
+	assert_int_equal(rmdir(f->folder.path), 0);
+	return 0;
+}
+
+static void a_root_that_goes_meanwhile(void **state)
+{
+	struct fixture *f = *state;
+	struct source_sink sink = {remove_root, on_problem, f};
+
+	folder_write(&f->folder, "a", "1");
+	open_source(f, NULL);
+	assert_int_equal(source_list(f->source, SOURCE_ALL_DAYS, NULL, &sink), -ENOENT);
+}
+
 static void the_id_is_the_real_path(void **state)
 {
 	struct fixture *f = *state;
@@ -590,6 +655,8 @@ int main(void)
 		TEST(paths_too_long),
 		TEST(what_cannot_be_opened),
 		TEST(a_removed_root_is_an_error),
+		TEST(a_root_that_is_replaced),
+		TEST(a_root_that_goes_meanwhile),
 		TEST(the_id_is_the_real_path),
 		TEST(what_was_listed_is_read),
 		TEST(what_was_changed_is_not),
