@@ -504,8 +504,8 @@ static int find_unread(struct catalog *c, int32_t first, int32_t last)
 	for (uint32_t i = 0; c->counts.failed && i < c->n_entries && !err; i++)
 		if (is_unread(entry_at(c, i), first, last))
 			err = entry_at(c, i)->error;
-	return err == -ESTALE ? -EIO
-			      : err; /* the kernel would take it for a name that it has to ask for again */
+	err = err ? err : catalog_unlisted_part(c, first, last);
+	return err == -ESTALE ? -EIO : err; /* which the kernel would take for a name to be looked up again */
 }
 
 int catalog_unread(struct catalog *c, int32_t first, int32_t last)
@@ -588,7 +588,7 @@ static int problem_order(const void *a, const void *b)
 
 static bool copy_problem(struct problem *to, size_t *n, const char *key, const char *reason)
 {
-	to[*n] = (struct problem){strdup(key), strdup(reason)};
+	to[*n] = (struct problem){.key = strdup(key), .reason = strdup(reason)};
 	if (!to[*n].key || !to[*n].reason) {
 		free(to[*n].key);
 		free(to[*n].reason);

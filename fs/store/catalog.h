@@ -109,8 +109,9 @@ int catalog_locate(struct catalog *c, uint32_t number, struct part **ret, uint32
  * without a key day, wait. What it waits for goes to the front. */
 bool catalog_pending(struct catalog *c, int32_t first, int32_t last);
 /* Why events of the days can not be complete although nothing waits: the error of an object that could not be
- * read this time and may hold some. 0: nothing of the kind. What is denied is named as a problem and the rest
- * is served; what went away has no events. */
+ * read this time and may hold some, or -EIO where a part that may hold some could not be listed and may be
+ * the next time. 0: nothing of the kind. What is denied is named as a problem and the rest is served; what
+ * went away has no events. */
 int catalog_unread(struct catalog *c, int32_t first, int32_t last);
 /* The snapshot together with what can be said of it: *ret_wait is 0 where it has all events of the days,
  * -EAGAIN (catalog_pending()), or why it can not have them (catalog_list_error(), catalog_unread()). Asked

@@ -96,11 +96,25 @@ int catalog_list_object(struct catalog *c, const struct source_object *o)
 	return err;
 }
 
+/* The day of all that is below a key, or KEY_NO_DAY: what is in a day's folder has that day, whatever its
+ * name.
+ */
+static int32_t day_below(const char *key)
+{
+	char *one;
+	int32_t day = KEY_NO_DAY;
+
+	if (asprintf(&one, "%sx", key) > 0) {
+		day = key_parse(one).day;
+		free(one);
+	}
+	return day;
+}
+
 int catalog_list_problem(struct catalog *c, const char *key, int error, const char *reason)
 {
-	struct problem *more, p = {strdup(key), strdup(reason)};
+	struct problem *more, p = {strdup(key), strdup(reason), error, day_below(key)};
 
-	(void)error;
 	pthread_mutex_lock(&c->lock);
 	more = reallocarray(c->new_problem, c->n_new_problems + 1, sizeof(*more));
 	if (more && p.key && p.reason) {
@@ -117,13 +131,50 @@ int catalog_list_problem(struct catalog *c, const char *key, int error, const ch
 	return -ENOMEM;
 }
 
+/* A part that was denied, or that leads nowhere, is so until somebody changes it, and is only named. */
+static bool may_pass(int error)
+{
+	switch (error) {
+	case -EACCES:
+	case -EPERM:
+	case -ENOENT:
+	case -ENOTDIR:
+	case -ELOOP:
+	case -ENAMETOOLONG:
+		return false;
+	}
+	return true;
+}
+
+bool catalog_is_below(const char *key, const struct problem *p)
+{
+	size_t n = strlen(p->key);
+
+	/* What could not be looked at may also be a file: its problem has a '/' more. */
+	return !strncmp(key, p->key, n) ||
+	       (may_pass(p->error) && strlen(key) + 1 == n && !strncmp(key, p->key, n - 1));
+}
+
+int catalog_unlisted_part(const struct catalog *c, int32_t first, int32_t last)
+{
+	for (size_t i = 0; i < c->n_problems; i++) {
+		int32_t day = c->problem[i].day;
+
+		if (!may_pass(c->problem[i].error))
+			continue;
+		if (day == KEY_NO_DAY || (day >= first && (last == INT32_MAX || day <= last + 1)))
+			return -EIO;
+	}
+	return 0;
+}
+
 /* Whether the listing would have shown the object if it were there. */
 static bool covered(const struct catalog *c, const struct entry *e)
 {
 	if (c->list_day != SOURCE_ALL_DAYS && e->o.day != c->list_day && e->o.day != KEY_NO_DAY)
 		return false;
 	for (size_t i = 0; i < c->n_new_problems; i++)
-		if (!strncmp(e->o.at.key, c->new_problem[i].key, strlen(c->new_problem[i].key)))
+		if (catalog_is_below(e->o.at.key, &c->new_problem[i]))
 			return false;
 	return true;
 }

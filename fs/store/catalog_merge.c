@@ -29,7 +29,7 @@ static bool unneeded(struct catalog *c, const struct slot *s, const struct segme
 	if (s->since >= c->listed_all || (c->filter && !source_filter_admits(c->filter, &info)))
 		return false;
 	for (size_t i = 0; i < c->n_problems; i++)
-		if (!strncmp(o->key, c->problem[i].key, strlen(c->problem[i].key)))
+		if (catalog_is_below(o->key, &c->problem[i]))
 			return false;
 	return true;
 }

@@ -45,8 +45,11 @@ struct slot {
 	struct part *part; /* ref'd, or NULL */
 };
 
+/* A part of the source that could not be listed. */
 struct problem {
 	char *key, *reason;
+	int error;
+	int32_t day; /* of all that is below the key, or KEY_NO_DAY */
 };
 
 struct catalog {
@@ -136,5 +139,10 @@ void catalog_keep_first(struct catalog *c);
 /* Brings a slot's part up to date. -ENOMEM. */
 int catalog_refresh_part(struct slot *s);
 void catalog_free_problems(struct problem *p, size_t n);
+/* Whether the object may be there although the listing with this problem did not show it. */
+bool catalog_is_below(const char *key, const struct problem *p);
+/* -EIO where the last listing lacks a part that the next one may show, and that may hold events of the days
+ * (catalog_unread()); else 0. */
+int catalog_unlisted_part(const struct catalog *c, int32_t first, int32_t last);
 
 #endif

@@ -134,6 +134,36 @@ became_folder() { # a file replaced by a folder, a fifo, a link to nothing
 	rm "$source/$key" && hup "$mnt" && await_from "$mnt" not grep -q "$key" "$mnt/ERRORS"
 }
 
+# A file system whose process is gone: the kernel says "Transport endpoint is not connected" to whoever lists it.
+dead_mount() { # dead_mount FOLDER
+	"$PYTHON" - "$1" <<'END'
+import ctypes, os, sys
+fuse = os.open('/dev/fuse', os.O_RDWR)
+libc = ctypes.CDLL(None, use_errno=True)
+if libc.mount(b'dead', sys.argv[1].encode(), b'fuse', 0, b'fd=%d,rootmode=40000,user_id=0,group_id=0' % fuse) != 0:
+    sys.exit('mount: ' + os.strerror(ctypes.get_errno()))
+END
+}
+
+counts() { # counts N: events in $mnt
+	[ "$(t cat "$mnt/events/count" 2>/dev/null)" = "$1" ]
+}
+
+part_is_away() { # a folder that can not be listed now, and may the next time
+	says "Input/output error" t cat "$mnt/events/count" && says "Input/output error" t ls "$mnt/events" &&
+		grep -q "^away/	Transport endpoint is not connected" "$mnt/ERRORS"
+}
+
+part_of_source() { # what may lack events fails until the part is back; names that are known stay
+	local source=$tmp/part mnt=$tmp/mnt.part
+	mkdir -p "$source/away" && echo '{"eventID":"a","eventName":"A"}' >"$source/a.json" && echo '{"eventID":"b","eventName":"B"}' >"$source/away/b.json" &&
+		dead_mount "$source/away" || return 1
+	says "Input/output error" t "$TRAILFS" --cache-dir "$cache" -p events/count "$source" && same "its status" "$status" 1 || return 1
+	mount_trail "$source" "$mnt" && part_is_away && umount "$source/away" && hup "$mnt" && await_from "$mnt" counts 2 &&
+		not test -e "$mnt/ERRORS" && dead_mount "$source/away" && hup "$mnt" && await_from "$mnt" part_is_away || return 1
+	test -e "$mnt/away/b.json" && test -e "$mnt/a.json" && umount "$source/away" && hup "$mnt" && await_from "$mnt" counts 2 && unmount "$mnt"
+}
+
 make_trail source --objects 60 --events 400 --regions 2 --two-trails >/dev/null || give_up "make-trail"
 mkdir -p "$source/$folder"
 cp -a "$source" "$tmp/clean"
@@ -154,5 +184,8 @@ check "200 MB of one record" large_but_good
 check "a million names" many_keys
 check "vanished" vanished
 check "replaced by other things" became_folder
+if is_root; then
+	check "a part that cannot be listed" part_of_source
+fi
 check "it ends" unmount "$mnt"
 finish

@@ -134,6 +134,54 @@ static void what_could_not_be_listed_stays(void **state)
 	catalog_free(c);
 }
 
+/* Lists all but what is at `key`, for such a reason; what is known stays, and it is said of these days. */
+static void expect_unlisted(
+	struct catalog *c, const char *key, int error, int32_t first, int32_t last, int want)
+{
+	struct object_now before = catalog_object_now(c, 0);
+	struct snapshot *s;
+	uint32_t waiting;
+	int wait;
+
+	catalog_list_begin(c, SOURCE_ALL_DAYS, 0);
+	assert_int_equal(catalog_list_problem(c, key, error, "away"), 0);
+	catalog_list_end(c, 0, &waiting);
+	check(c);
+	assert_int_equal(catalog_object_now(c, 0).state, before.state);
+	assert_int_equal(catalog_unread(c, first, last), want);
+	s = catalog_snapshot_of(c, first, last, &wait);
+	assert_int_equal(wait, want);
+	snapshot_unref(s);
+}
+
+static void a_part_that_may_be_listed_the_next_time(void **state)
+{
+	static const char log[] = LOGS "2025/06/19/a.json.gz";
+	static const int facts[] = {-EACCES, -EPERM, -ENOENT, -ENOTDIR, -ELOOP, -ENAMETOOLONG},
+			 passing[] = {-EIO, -ENOTCONN, -ETIMEDOUT, -ESTALE, -EHOSTDOWN, -ENODEV};
+	struct catalog *c = make(NULL);
+	int32_t day = key_day(log);
+
+	(void)state;
+	LIST(c, log);
+	read_all(c);
+	for (size_t i = 0; i < sizeof(facts) / sizeof(*facts); i++)
+		expect_unlisted(c, LOGS, facts[i], INT32_MIN, INT32_MAX, 0);
+	for (size_t i = 0; i < sizeof(passing) / sizeof(*passing); i++)
+		expect_unlisted(c, LOGS, passing[i], day + 100, day + 100, -EIO);
+	expect_unlisted(c, LOGS "2025/06/19/", -EIO, INT32_MIN, INT32_MAX, -EIO);
+	expect_unlisted(c, LOGS "2025/06/19/", -EIO, day, day, -EIO);
+	expect_unlisted(c, LOGS "2025/06/19/", -EIO, day - 1, day - 1, -EIO);
+	expect_unlisted(c, LOGS "2025/06/19/", -EIO, day - 2, day - 2, 0);
+	expect_unlisted(c, LOGS "2025/06/19/", -EIO, day + 1, INT32_MAX, 0);
+	/* It may be a file, behind a link. */
+	expect_unlisted(c, LOGS "2025/06/19/a.json.gz/", -ENOTCONN, day, day, -EIO);
+	LIST(c, log);
+	assert_int_equal(catalog_unread(c, INT32_MIN, INT32_MAX), 0);
+	assert_int_equal(state_of(c, 0), OBJECT_READY);
+	catalog_free(c);
+}
+
 static void a_day_listed_leaves_others_alone(void **state)
 {
 	struct catalog *c = make(NULL);
@@ -577,6 +625,7 @@ int main(void)
 		cmocka_unit_test(who_waits_for_a_digest_goes_first),
 		cmocka_unit_test(a_failed_listing_concludes_nothing),
 		cmocka_unit_test(what_could_not_be_listed_stays),
+		cmocka_unit_test(a_part_that_may_be_listed_the_next_time),
 		cmocka_unit_test(a_day_listed_leaves_others_alone),
 		cmocka_unit_test(a_stopped_catalogue_gives_nothing),
 		cmocka_unit_test(what_fails_waits_again_after_a_listing),
