@@ -7,6 +7,7 @@
  * asks nothing of a file system of ours that may be mounted there):
  *
  *   its real path      is it one of `skip`, or below one
+ *   its device         is it a mount of trailfs, which are left alone: ours would wait for itself
  *   (device, inode)    is it on the path from the folder to itself: a link that leads up again
  *
  * Listing one day walks all folders but those that the key says are another day's, so it costs a readdir of
@@ -26,13 +27,17 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#include "fs/source_dir_mounts.h"
+
 #define READ_PIECE    ((size_t)1 << 20) /* between two looks at `cancelled` */
 #define PATH_SAID_MAX 600               /* bytes of a path in a message */
+#define OF_TRAILFS    "a mount of trailfs, or in one, which is no source"
 
 struct source_dir {
 	struct source base;
 	int root;
 	char *path;                              /* of root, as it was given */
+	int mountinfo;                           /* see mounts_open() */
 	char **skip;                             /* real paths, NULL at the end */
 	int (*open)(void *arg, const char *key); /* see source_dir_entrust(); or NULL */
 	void *open_arg;
@@ -56,6 +61,7 @@ struct walk {
 	int32_t day;
 	const struct source_filter *filter;
 	const struct source_sink *sink;
+	const struct mounts *mounts;  /* of trailfs */
 	char key[SOURCE_KEY_MAX + 2]; /* one more for the name that a pruned folder is asked with */
 	char path[PATH_MAX];
 };
@@ -220,7 +226,8 @@ static int enter_beyond(struct walk *w, const struct stat *wanted)
 	return fd;
 }
 
-/* Opens a folder for reading: a descriptor; -EEXIST: not part of the source; or why it cannot be. */
+/* Opens a folder for reading: a descriptor; -EEXIST: not part of the source; -EXDEV: a mount of trailfs; or
+ * why it cannot be. */
 static int enter(struct walk *w, const struct level *up, const char *name, struct stat *ret_st)
 {
 	int fd = openat(up->fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC), list, r;
@@ -229,6 +236,8 @@ static int enter(struct walk *w, const struct level *up, const char *name, struc
 		return -errno;
 	if (skipped(w, fd))
 		r = -EEXIST;
+	else if (mounts_have(w->mounts, fd))
+		r = -EXDEV;
 	else if (fstat(fd, ret_st) < 0)
 		r = -errno;
 	else if (on_path(up, ret_st))
@@ -280,6 +289,8 @@ static int visit_dir(struct walk *w, const struct level *up, const char *name, s
 	here.fd = enter(w, up, name, &st);
 	if (here.fd == -EEXIST || here.fd == -ENOENT || here.fd == -ENOTDIR)
 		return 0; /* not ours, or gone since its name was read */
+	if (here.fd == -EXDEV)
+		return problem(w, len + 1, -ELOOP, OF_TRAILFS);
 	if (here.fd == -ELOOP)
 		return problem(w, len + 1, -ELOOP, "a symbolic link to a folder that it is in");
 	if (here.fd < 0)
@@ -299,6 +310,14 @@ static int part_of_folder(struct walk *w, struct level *at, int error, const cha
 	return problem(w, at->key_len, error, reason);
 }
 
+/* Of what has its name at the end of the key. */
+static int entry_problem(struct walk *w, size_t len, int error, const char *reason)
+{
+	w->key[len] = '/';
+	w->key[len + 1] = '\0';
+	return problem(w, len + 1, error, reason);
+}
+
 /* Something that cannot be looked at. What has just vanished is no problem, but a link to nothing is one:
  * what it leads to may only not be mounted. */
 static int cannot_stat(struct walk *w, struct level *at, const struct dirent *e, size_t len, int error)
@@ -307,25 +326,39 @@ static int cannot_stat(struct walk *w, struct level *at, const struct dirent *e,
 
 	if (fstatat(at->fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : part_of_folder(w, at, error, reason_of(error));
-	w->key[len] = '/';
-	w->key[len + 1] = '\0';
-	return problem(w, len + 1, error, error == -ENOENT ? "a symbolic link to nothing" : reason_of(error));
+	return entry_problem(
+		w, len, error, error == -ENOENT ? "a symbolic link to nothing" : reason_of(error));
+}
+
+/* A file system that does not say it with the name is asked; but for a mount that is there. */
+static unsigned char type_of(const struct level *at, const struct dirent *e)
+{
+	struct statx st;
+
+	if (e->d_type != DT_UNKNOWN ||
+		statx(at->fd, e->d_name, AT_SYMLINK_NOFOLLOW | AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0)
+		return e->d_type;
+	return (unsigned char)IFTODT(st.stx_mode);
 }
 
 static int visit_entry(struct walk *w, struct level *at, const struct dirent *e)
 {
 	size_t n = strlen(e->d_name), len = at->key_len + n;
+	unsigned char type;
 	struct stat st;
 
 	if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
 		return 0;
-	if (e->d_type != DT_UNKNOWN && e->d_type != DT_DIR && e->d_type != DT_REG && e->d_type != DT_LNK)
+	type = type_of(at, e);
+	if (type != DT_UNKNOWN && type != DT_DIR && type != DT_REG && type != DT_LNK)
 		return 0;
 	if (len + 1 > SOURCE_KEY_MAX)
 		return part_of_folder(w, at, -ENAMETOOLONG, "a path in it is too long");
 	memcpy(w->key + at->key_len, e->d_name, n + 1);
-	if (e->d_type == DT_DIR)
+	if (type == DT_DIR)
 		return visit_dir(w, at, e->d_name, len);
+	if (type == DT_LNK && mounts_cross(w->mounts, at->fd, e->d_name))
+		return entry_problem(w, len, -ELOOP, OF_TRAILFS);
 	if (fstatat(at->fd, e->d_name, &st, 0) < 0)
 		return cannot_stat(w, at, e, len, -errno);
 	if (S_ISDIR(st.st_mode))
@@ -333,8 +366,8 @@ static int visit_entry(struct walk *w, struct level *at, const struct dirent *e)
 	return S_ISREG(st.st_mode) ? visit_file(w, &st) : 0;
 }
 
-static int walk_all(
-	struct source_dir *d, int32_t day, const struct source_filter *f, const struct source_sink *sink)
+static int walk_all(struct source_dir *d, const struct mounts *mounts, int32_t day,
+	const struct source_filter *f, const struct source_sink *sink)
 {
 	struct level root = {.up = NULL};
 	struct walk *w = NULL;
@@ -350,6 +383,7 @@ static int walk_all(
 	w->day = day;
 	w->filter = f;
 	w->sink = sink;
+	w->mounts = mounts;
 	root.dev = st.st_dev;
 	root.ino = st.st_ino;
 	root.fd = openat(d->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -360,14 +394,15 @@ static int walk_all(
 
 /* Whether the folder that is open is still the one at its path. It lists well also when it is not: as it was,
  * for ever, after it was renamed or something was mounted over it; as empty after it was removed. A confined
- * process cannot open what is there instead. 0; -ENOENT; -ESTALE: another one; or why that is not known. */
-static int find_root(struct source_dir *d)
+ * process cannot open what is there instead. What a mount of ours hides is not looked for. 0; -ENOENT;
+ * -ESTALE: another one; or why that is not known. */
+static int find_root(struct source_dir *d, const struct mounts *mounts)
 {
 	struct stat held, there;
 
 	if (fstat(d->root, &held) < 0)
 		return -errno;
-	if (atomic_load(&d->listed)) {
+	if (atomic_load(&d->listed) && !mounts_cross(mounts, d->root, d->path)) {
 		if (stat(d->path, &there) < 0)
 			return errno == ENOTDIR || errno == ELOOP ? -ENOENT : -errno;
 		if (there.st_dev != held.st_dev || there.st_ino != held.st_ino)
@@ -380,15 +415,20 @@ static int dir_list(
 	struct source *s, int32_t day, const struct source_filter *f, const struct source_sink *sink)
 {
 	struct source_dir *d = dir_of(s);
-	int r = 0, away;
+	struct mounts mounts;
+	int r, away;
 
 	if (atomic_load(&d->cancelled))
 		return -ECANCELED;
-	away = find_root(d);
+	r = mounts_read(d->mountinfo, d->root, &mounts);
+	if (r < 0)
+		return r;
+	away = find_root(d, &mounts);
 	if (away == 0) {
-		r = walk_all(d, day, f, sink);
-		away = r == 0 ? find_root(d) : 0; /* it may have gone meanwhile */
+		r = walk_all(d, &mounts, day, f, sink);
+		away = r == 0 ? find_root(d, &mounts) : 0; /* it may have gone meanwhile */
 	}
+	mounts_clear(&mounts);
 	atomic_store(&d->away, away);
 	if (r == 0 && away == 0)
 		atomic_store(&d->listed, true);
@@ -535,6 +575,8 @@ static void dir_free(struct source *s)
 
 	if (d->root >= 0)
 		close(d->root);
+	if (d->mountinfo >= 0)
+		close(d->mountinfo);
 	for (char **p = d->skip; p && *p; p++)
 		free(*p);
 	free(d->skip);
@@ -631,6 +673,7 @@ int source_dir_open(const char *path, const char *const *skip, struct source **r
 	if (!d)
 		return -ENOMEM;
 	d->base.ops = &dir_ops;
+	d->mountinfo = mounts_open();
 	d->root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (d->root < 0 || !(real = realpath(path, NULL)) || !(d->path = absolute_path(path))) {
 		r = -errno;

@@ -188,6 +188,23 @@ beyond_links() { # symbolic links lead out of the source, also those that come w
 		compare "$linked" "$mnt" && not test -e "$mnt/ERRORS" && unmount "$mnt"
 }
 
+objects() { # objects N: in $mnt, all indexed
+	[ "$(status_of "$mnt" '[.complete, .objects.all]|@tsv')" = "true	$1" ]
+}
+
+into_itself() { # links lead to the mount itself, also by a name below it, and to another one: left alone, and named
+	local looped=$tmp/looped i
+	mkdir "$looped" && cp "$(find "$source" -name '*.json.gz' | sort | sed -n 1p)" "$looped/one.json.gz" &&
+		ln -s "$mnt" "$looped/itself" && ln -s itself/events/2025 "$looped/below" && ln -s "$tmp/mnt.other" "$looped/other" || return 1
+	mount_trail "$source" "$tmp/mnt.other" && mount_trail "$looped" "$mnt" && await_from "$mnt" objects 1 || return 1
+	for i in 1 2; do
+		touch "$looped/new.$i" && hup "$mnt" && await "$PATIENCE" test -e "$mnt/new.$i" && await_from "$mnt" objects $((i + 1)) || return 1
+	done
+	same "what is named" "$(t cut -f 1 "$mnt/ERRORS" | tr '\n' ' ')" "below/ itself/ other/ " &&
+		same "as what" "$(t cut -f 2 "$mnt/ERRORS" | sort -u)" "a mount of trailfs, or in one, which is no source" || return 1
+	unmount "$mnt" && unmount "$tmp/mnt.other"
+}
+
 without() { # a kernel that has none of it: mounted all the same, and said
 	PROBE_WITHOUT=1 probe mount_trail "$source" "$mnt" && wait_ready "$mnt" && serves "$mnt" || return 1
 	same "how often it is said" "$(grep -c 'not confined' "${log_of[$mnt]}")" 1 &&
@@ -466,6 +483,7 @@ else
 	mount_trail "$source" "$mnt" && wait_ready "$mnt" && events=$(events_of "$mnt") && unmount "$mnt" || give_up "no mount"
 fi
 check "links that lead out of the source" beyond_links
+check "links that lead into itself" into_itself
 for kind in link pipe folder; do
 	check "in the cache: a $kind" planted "$source" $kind id lock segment tmp-0123456789abcdef 0123456789abcdef.seg listings
 done
