@@ -185,6 +185,10 @@ int catalog_list_end(struct catalog *c, int error, uint32_t *ret_new);
 /* Why a listing failed: a problem of the whole source until one ends well. */
 void catalog_unlisted(struct catalog *c, const char *reason);
 
+/* How many objects that were known the last listing found gone (not those that another one replaced);
+ * *ret_first: the first of their keys, where there is one, good as long as the catalogue. */
+uint32_t catalog_gone(struct catalog *c, const char **ret_first);
+
 /* Some waiting objects of one key day, newest day first, days that somebody waits for before all; at most max
  * and about max_bytes. Blocks until there are some; false: stopped. */
 struct batch {

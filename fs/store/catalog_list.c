@@ -179,14 +179,23 @@ static bool covered(const struct catalog *c, const struct entry *e)
 	return true;
 }
 
-static void end_well(struct catalog *c)
+static void find_gone(struct catalog *c)
 {
+	c->gone = 0;
 	for (uint32_t i = 0; i < c->n_entries; i++) {
 		struct entry *e = catalog_entry(c, i);
 
-		if (e->state != OBJECT_GONE && e->seen != c->listing && covered(c, e))
-			catalog_drop(c, e);
+		if (e->state == OBJECT_GONE || e->seen == c->listing || !covered(c, e))
+			continue;
+		catalog_drop(c, e);
+		if (!c->gone++ || strcmp(e->o.at.key, c->first_gone) < 0)
+			c->first_gone = e->o.at.key;
 	}
+}
+
+static void end_well(struct catalog *c)
+{
+	find_gone(c);
 	catalog_free_problems(c->problem, c->n_problems);
 	c->problem = c->new_problem;
 	c->n_problems = c->n_new_problems;
@@ -245,4 +254,16 @@ void catalog_unlisted(struct catalog *c, const char *reason)
 	}
 	pthread_mutex_unlock(&c->lock);
 	tell(c);
+}
+
+uint32_t catalog_gone(struct catalog *c, const char **ret_first)
+{
+	uint32_t n;
+
+	pthread_mutex_lock(&c->lock);
+	n = c->gone;
+	if (n)
+		*ret_first = c->first_gone;
+	pthread_mutex_unlock(&c->lock);
+	return n;
 }

@@ -93,6 +93,8 @@ struct catalog {
 	int64_t list_began; /* seconds since 1970 */
 	char *unlisted;     /* why the last one failed, or NULL */
 	bool keys_changed;
+	uint32_t gone;           /* at the end of the last listing that ended well */
+	const char *first_gone;  /* the key of one */
 	struct problem *problem; /* of the last listing */
 	size_t n_problems;
 	struct problem *new_problem; /* of the one under way */

@@ -336,6 +336,17 @@ static void say_refused(struct follow *f)
 		log_warning("index: so were %zu more objects refused; they are asked for again", n - 1);
 }
 
+/* Logs that are deleted may be somebody's tracks. */
+static void say_gone(struct follow *f)
+{
+	const char *first;
+	uint32_t n = catalog_gone(f->catalog, &first);
+
+	if (n)
+		log_warning(
+			"gone from the source: %u objects that were there before, the first %s", n, first);
+}
+
 /* asked: somebody wants to see everything as it is now. */
 static int list(struct follow *f, bool asked)
 {
@@ -352,6 +363,7 @@ static int list(struct follow *f, bool asked)
 		say_unlisted(f, err);
 	if (!err) {
 		log_info("listed: %u objects to read", waiting);
+		say_gone(f);
 		__atomic_store_n(&f->merge_paused, false, __ATOMIC_RELAXED);
 		sweep(f);
 		merge_some(f);

@@ -155,7 +155,8 @@ removed() {
 	t cat "$mnt"/by-event/NewOne/2025/06/19/* >/dev/null
 	rm "$source/$(log_path new)"
 	seen not there 'by-event/NewOne' && soon not there 'events/2025/06/19/*_NewOne_*' &&
-		soon not there "$(log_path new | sed 's/.gz$//')"
+		soon not there "$(log_path new | sed 's/.gz$//')" &&
+		grep -q "gone from the source: 1 objects that were there before, the first $(log_path new)" "${log_of[$mnt]}"
 }
 
 never_empty() { # never_empty FOLDER: listed again and again while its last event goes: as it was, or not at all

@@ -182,6 +182,36 @@ static void a_part_that_may_be_listed_the_next_time(void **state)
 	catalog_free(c);
 }
 
+/* Logs that are deleted: how many, and one of them. */
+static void what_is_gone(void **state)
+{
+	struct catalog *c = make(NULL);
+	struct source_object other = object("c.txt", 1, 2);
+	const char *first = "none";
+	uint32_t waiting;
+
+	(void)state;
+	LIST(c, "d.txt", "b.txt", "a.txt", "c.txt");
+	assert_int_equal(catalog_gone(c, &first), 0);
+	assert_string_equal(first, "none");
+	/* One that failed is not there, as far as that goes. */
+	catalog_list_begin(c, SOURCE_ALL_DAYS, 0);
+	catalog_list_end(c, -EIO, &waiting);
+	assert_int_equal(catalog_gone(c, &first), 0);
+	catalog_list_begin(c, SOURCE_ALL_DAYS, 0);
+	catalog_list_object(c, &other);
+	catalog_list_problem(c, "a.txt", -EACCES, "denied");
+	catalog_list_end(c, 0, &waiting);
+	assert_int_equal(catalog_gone(c, &first), 2);
+	assert_string_equal(first, "b.txt");
+	LIST(c, "c.txt");
+	assert_int_equal(catalog_gone(c, &first), 1);
+	assert_string_equal(first, "a.txt");
+	LIST(c, "c.txt");
+	assert_int_equal(catalog_gone(c, &first), 0);
+	catalog_free(c);
+}
+
 static void a_day_listed_leaves_others_alone(void **state)
 {
 	struct catalog *c = make(NULL);
@@ -626,6 +656,7 @@ int main(void)
 		cmocka_unit_test(a_failed_listing_concludes_nothing),
 		cmocka_unit_test(what_could_not_be_listed_stays),
 		cmocka_unit_test(a_part_that_may_be_listed_the_next_time),
+		cmocka_unit_test(what_is_gone),
 		cmocka_unit_test(a_day_listed_leaves_others_alone),
 		cmocka_unit_test(a_stopped_catalogue_gives_nothing),
 		cmocka_unit_test(what_fails_waits_again_after_a_listing),
