@@ -216,6 +216,14 @@ static void remove_damaged(void *arg, const char *name)
 		remove_file(arg, name);
 }
 
+static void say_merged(size_t n, int err)
+{
+	if (err)
+		log_debug("%zu segments could not be merged: %s", n, strerror(-err));
+	else
+		log_debug("merged %zu segments", n);
+}
+
 /* Merges what is worth it. */
 static void merge_all(struct follow *f)
 {
@@ -233,7 +241,7 @@ static void merge_all(struct follow *f)
 			catalog_distrust(f->catalog, remove_damaged, f);
 		else if (err && err != -ESTALE)
 			__atomic_store_n(&f->merge_paused, true, __ATOMIC_RELAXED);
-		log_debug("merged %zu segments: %s", n, strerror(-err));
+		say_merged(n, err);
 		for (size_t i = 0; i < n; i++)
 			part_unref(part[i]);
 		free(part);
