@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fs/log.h"
 #include "fs/source_s3_plan.h"
 
 /* The task for the prefix that the source was opened with: it may lead anywhere into a layout. */
@@ -115,15 +116,13 @@ static void keep_regions(struct plan *p)
 	p->regions = old;
 }
 
-int source_s3_list(
-	struct source *base, int32_t day, const struct source_filter *f, const struct source_sink *sink)
+static int list(
+	struct source_s3 *s, int32_t day, const struct source_filter *f, const struct source_sink *sink)
 {
-	struct source_s3 *s = (struct source_s3 *)base;
 	struct plan p;
 	bool discovers = false;
 	int r;
 
-	source_s3_say(s, "");
 	plan_init(&p, s, day, f);
 	p.carry_out = source_s3_walk;
 	r = p.first_day <= p.last_day ? add_tasks(&p, day, &discovers) : 0;
@@ -134,5 +133,31 @@ int source_s3_list(
 		keep_regions(&p);
 	}
 	plan_clear(&p);
+	return r;
+}
+
+/* From now on nothing is asked that only an order answers, nor is what was kept while there seemed to be one
+ * believed. */
+static void note_unordered(struct source_s3 *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->unordered = true;
+	pthread_mutex_unlock(&s->lock);
+	log_info(
+		"%s lists its keys in no order: --since and --until do not spare it any listing", s->base.id);
+}
+
+int source_s3_list(
+	struct source *base, int32_t day, const struct source_filter *f, const struct source_sink *sink)
+{
+	struct source_s3 *s = (struct source_s3 *)base;
+	int r;
+
+	source_s3_say(s, "");
+	r = list(s, day, f, sink);
+	if (r == PLAN_UNORDERED) {
+		note_unordered(s);
+		r = list(s, day, f, sink);
+	}
 	return r;
 }

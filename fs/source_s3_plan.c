@@ -270,6 +270,9 @@ void plan_init(struct plan *p, struct source_s3 *s, int32_t day, const struct so
 	p->limited = p->first_day > INT32_MIN + 1 || p->last_day < INT32_MAX;
 	p->last = &p->first;
 	p->started = (int64_t)time(NULL);
+	pthread_mutex_lock(&s->lock);
+	p->unordered = s->unordered;
+	pthread_mutex_unlock(&s->lock);
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->work, NULL);
 	pthread_cond_init(&p->room, NULL);

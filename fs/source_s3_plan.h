@@ -7,9 +7,13 @@
 #ifndef FS_SOURCE_S3_PLAN_H
 #define FS_SOURCE_S3_PLAN_H
 
+#include <errno.h>
+
 #include "fs/source_s3_private.h"
 
-#define BATCH_OBJECTS 1000
+#define BATCH_OBJECTS  1000
+/* The plan's error: the bucket has turned out to list in no order, which it was thought to do. */
+#define PLAN_UNORDERED (-ENOTUNIQ)
 
 enum level {
 	LEVEL_SWEEP,
@@ -67,6 +71,7 @@ struct plan {
 	const struct source_filter *filter;
 	int32_t first_day, last_day;
 	bool limited;    /* not all days */
+	bool unordered;  /* the bucket lists in no order: nothing is cut short */
 	int64_t started; /* seconds since 1970 */
 	void (*carry_out)(struct plan *p, const struct task *t);
 

@@ -26,6 +26,7 @@ struct source_s3 {
 
 	pthread_mutex_t lock; /* a leaf; guards what follows */
 	bool discovered;
+	bool unordered;         /* it has listed in no order */
 	struct strings regions; /* …/AWSLogs/…/REGION/: the prefixes above days that were found last */
 	char message[SOURCE_MESSAGE_MAX];
 };

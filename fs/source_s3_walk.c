@@ -7,6 +7,11 @@
  *	dated   what is below REGION/, flat, from the first admitted day to the last. Where that takes long,
  *	        the rest is asked for by year, month and day, many at a time
  *
+ * All of S3's general purpose buckets list in the order of keys' bytes, and so do nearly all other services.
+ * Of others nothing but prefixes and delimiters is asked: a sweep is by level, and a region is listed from
+ *its beginning to its end. When a listing turns out to be in no order, all begins anew in that way, because
+ *what was cut short until then may have been cut too short.
+ *
  * So a bucket costs one request per thousand keys, one per account, kind and region, and a few for what is
  * split; a listing of few days one per region. Objects that lie beside the years in a region's folder have no
  * day: a listing of limited days does not look for them, and the folder of an account or region that is not
@@ -46,9 +51,19 @@ struct walk {
 	bool may_split, sorted;
 	uint64_t seen;
 	char last[S3_KEY_MAX + 1]; /* key seen */
-	char hop[S3_KEY_MAX + 16]; /* LEVEL_SWEEP: the AWSLogs/ that stopped it */
+	char hop[S3_KEY_MAX + 16]; /* LEVEL_SWEEP: the AWSLogs/ seen last */
+	bool hopped;               /* over it */
 	bool out_of_days;
 };
+
+/* Until it is known that there is an order nothing is cut short. */
+static int note_order(void *arg, enum s3_order order)
+{
+	struct walk *w = arg;
+
+	w->sorted = order == S3_ORDER_BYTES && !w->p->unordered;
+	return order == S3_ORDER_NONE && !w->p->unordered ? PLAN_UNORDERED : 0;
+}
 
 /* ---- what is found ---- */
 
@@ -246,7 +261,7 @@ static int level_prefix(void *arg, const char *prefix)
 
 static int run_level(struct walk *w, struct s3_result *result)
 {
-	const struct s3_list_sink sink = {level_object, level_prefix, w};
+	const struct s3_list_sink sink = {level_object, level_prefix, NULL, w};
 
 	begin_keeping(w, LISTING_LEVEL, LISTINGS_FIRST, LISTINGS_LAST);
 	return s3_list(w->p->s->s3, w->t->prefix, '/', NULL, &sink, result);
@@ -270,25 +285,33 @@ static int sweep_object(void *arg, const struct s3_object *o)
 
 	if (!end)
 		return give(w, o);
+	if (strlen(w->hop) != end || memcmp(w->hop, o->key, end) != 0) {
+		snprintf(w->hop, sizeof(w->hop), "%.*s", (int)end, o->key);
+		w->hopped = false;
+		int r = plan_push(w->p, task_new(LEVEL_AWSLOGS, w->hop));
+		if (r < 0)
+			return r;
+	}
 	/* Already hopped over: names that sort behind where that led. */
-	if (strlen(w->hop) == end && memcmp(w->hop, o->key, end) == 0)
+	if (!w->sorted || w->hopped)
 		return 0;
-	snprintf(w->hop, sizeof(w->hop), "%.*s", (int)end, o->key);
+	w->hopped = true;
 	return STOPPED;
 }
 
 static int run_sweep(struct walk *w, struct s3_result *result)
 {
-	const struct s3_list_sink sink = {sweep_object, NULL, w};
+	const struct s3_list_sink sink = {sweep_object, NULL, note_order, w};
 	char after[sizeof(w->hop) + sizeof(behind_all)] = "";
 	int r;
 
+	if (w->p->unordered)
+		return run_level(w, result);
+
 	begin_keeping(w, LISTING_FLAT, LISTINGS_FIRST, LISTINGS_LAST);
 	while ((r = s3_list(w->p->s->s3, w->t->prefix, '\0', after, &sink, result)) == STOPPED) {
-		r = plan_push(w->p, task_new(LEVEL_AWSLOGS, w->hop));
-		if (r < 0)
-			break;
 		snprintf(after, sizeof(after), "%s%s", w->hop, behind_all);
+		w->sorted = false;
 	}
 	return r;
 }
@@ -307,9 +330,6 @@ static int dated_object(void *arg, const struct s3_object *o)
 {
 	struct walk *w = arg;
 
-	/* What is said in no order cannot be cut short. */
-	if (strcmp(o->key, w->last) <= 0)
-		w->sorted = false;
 	snprintf(w->last, sizeof(w->last), "%s", o->key);
 	if (w->sorted && w->until[0] && strcmp(o->key, w->until) > 0) {
 		w->out_of_days = true;
@@ -354,7 +374,8 @@ static int split_object(void *arg, const struct s3_object *o)
 
 static int run_dated(struct walk *w, struct s3_result *result)
 {
-	const struct s3_list_sink flat = {dated_object, NULL, w}, split = {split_object, split_prefix, w};
+	const struct s3_list_sink flat = {dated_object, NULL, note_order, w},
+				  split = {split_object, split_prefix, NULL, w};
 	const struct task *t = w->t;
 	const char *after = t->after ? t->after : "";
 	char from[S3_KEY_MAX + 16] = "";
@@ -362,10 +383,14 @@ static int run_dated(struct walk *w, struct s3_result *result)
 	int32_t last = w->p->last_day < INT32_MAX ? w->p->last_day : LISTINGS_LAST;
 	int r;
 
+	if (w->p->unordered) {
+		first = LISTINGS_FIRST;
+		last = LISTINGS_LAST;
+	}
 	if (t->keep) {
 		go_on_keeping(w);
 	} else if (!t->prefix[t->base]) {
-		r = give_closed_days(w, &first, last);
+		r = w->p->unordered ? 0 : give_closed_days(w, &first, last);
 		if (r != 0)
 			return r < 0 ? r : 0;
 		begin_keeping(w, LISTING_DAYS, first, last);
@@ -379,7 +404,6 @@ static int run_dated(struct walk *w, struct s3_result *result)
 	if (strcmp(from, after) > 0 && strcmp(from, t->prefix) > 0)
 		after = from;
 	w->may_split = t->depth < DEPTH_DAY;
-	w->sorted = true;
 	r = s3_list(w->p->s->s3, t->prefix, '\0', after, &flat, result);
 	if (r == STOPPED && w->out_of_days)
 		r = 0;

@@ -43,6 +43,10 @@ struct listing {
 	uint64_t names;      /* a hash of the page's names */
 	const char *refused; /* what is wrong with an entry */
 
+	enum s3_order order, page_order; /* page_order: of the page's keys alone */
+	bool page_begins;
+	char last[S3_KEY_MAX + 1]; /* key */
+
 	uint64_t pages, empty;
 	uint64_t mark_at, mark_token, mark_names; /* of the page remembered */
 };
@@ -183,13 +187,44 @@ static int refuse(struct listing *l, const char *why)
 	return -EBADMSG;
 }
 
+static int visit_order(void *arg, enum s3_order order)
+{
+	struct listing *l = arg;
+
+	l->page_order = order;
+	l->page_begins = true;
+	return 0;
+}
+
+/* What is known with the first key of a page, and those before it. */
+static int note_order(struct listing *l, const char *key)
+{
+	const char *before = l->last[0] ? l->last : l->start_after ? l->start_after : "";
+	enum s3_order order = l->page_order;
+
+	l->page_begins = false;
+	if (l->order == S3_ORDER_NONE || strcmp(key, before) < 0)
+		order = S3_ORDER_NONE;
+	else if (order == S3_ORDER_UNKNOWN && l->last[0])
+		order = S3_ORDER_BYTES;
+	if (order == l->order)
+		return 0;
+	l->order = order;
+	return l->sink && l->sink->order ? l->sink->order(l->sink->arg, order) : 0;
+}
+
 static int visit_object(void *arg, const struct s3_object *o)
 {
 	struct listing *l = arg;
+	int r;
 
 	if (strncmp(o->key, l->prefix, l->prefix_len) != 0)
 		return refuse(l, "the listing holds keys outside of the prefix asked for");
 	mix(&l->names, o->key);
+	r = l->page_begins ? note_order(l, o->key) : 0;
+	if (r < 0)
+		return r;
+	snprintf(l->last, sizeof(l->last), "%s", o->key);
 	return l->sink && l->sink->object ? l->sink->object(l->sink->arg, o) : 0;
 }
 
@@ -217,7 +252,7 @@ static int fail(struct listing *l, int error, const char *what)
 /* Fetches a page and hands its entries out. */
 static int read_page(struct listing *l, const char *query, struct list_page *ret)
 {
-	const struct s3_list_sink sink = {visit_object, visit_prefix, l};
+	const struct s3_list_sink sink = {visit_object, visit_prefix, visit_order, l};
 	int error = 0;
 
 	for (int i = 0; i < PAGE_ATTEMPTS; i++) {

@@ -432,9 +432,28 @@ static void decode_names(struct page *p)
 	}
 }
 
+static enum s3_order order_of(const struct page *p)
+{
+	const char *last = NULL;
+	enum s3_order order = S3_ORDER_UNKNOWN;
+
+	for (size_t i = 0; i < p->n; i++) {
+		const char *key = p->names + p->entry[i].key;
+
+		if (p->entry[i].is_prefix)
+			continue;
+		if (last && strcmp(key, last) < 0)
+			return S3_ORDER_NONE;
+		if (last)
+			order = S3_ORDER_BYTES;
+		last = key;
+	}
+	return order;
+}
+
 static int hand_out(const struct page *p, const struct s3_list_sink *sink, struct list_page *ret)
 {
-	int r = 0;
+	int r = sink->order ? sink->order(sink->arg, order_of(p)) : 0;
 
 	for (size_t i = 0; i < p->n && r >= 0; i++) {
 		const struct entry *e = &p->entry[i];

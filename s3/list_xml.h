@@ -21,7 +21,8 @@ struct list_page {
 };
 
 /*
- * Calls the sink for each entry, in the page's order, when all of the page was read well. -EBADMSG: not such
+ * Calls the sink for each entry, in the page's order, when all of the page was read well; before that, what
+ * the page's keys alone say of their order, whatever it is. -EBADMSG: not such
  * a page, cut off, a key over S3_KEY_MAX bytes or with a NUL, a size that is no number, an entity bomb...;
  * reason (room for 160) says which, and the sink was not called. A negative return of the sink ends it and is
  * returned, with an empty reason. Keys are decoded once where EncodingType is url.

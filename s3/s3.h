@@ -60,15 +60,26 @@ struct s3_object {
 	const char *etag; /* without quotes; borrowed */
 };
 
+/* What the keys of a listing so far, and those of the page that follows, say of their order. One key says
+ * nothing. */
+enum s3_order {
+	S3_ORDER_UNKNOWN,
+	S3_ORDER_BYTES,
+	S3_ORDER_NONE, /* nor does start_after mean anything */
+};
+
 /* One call per key (object) and per common prefix (prefix, terminated, delimiter at its end); negative ends
- * the listing and is returned. */
+ * the listing and is returned. order: before the keys of which it is said, when it is no longer what it was.
+ */
 struct s3_list_sink {
 	int (*object)(void *arg, const struct s3_object *o);
 	int (*prefix)(void *arg, const char *prefix);
+	int (*order)(void *arg, enum s3_order order);
 	void *arg;
 };
 
-/* Lists all keys that begin with prefix, all pages, in key order; with delimiter '/' the level below it only.
+/* Lists all keys that begin with prefix, all pages, in the order of their bytes from all services but a few:
+ * see the sink's order(). With delimiter '/' the level below it only.
  * delimiter '\0': none. start_after: NULL or a key. Blocks. 0 or result->error (result may be NULL). The sink
  * is called from the calling thread. */
 int s3_list(struct s3 *s, const char *prefix, char delimiter, const char *start_after,

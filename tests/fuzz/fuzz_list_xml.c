@@ -35,7 +35,7 @@ static int on_prefix(void *arg, const char *prefix)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct s3_list_sink sink = {on_object, on_prefix, NULL};
+	const struct s3_list_sink sink = {on_object, on_prefix, NULL, NULL};
 	struct list_page page;
 	char reason[160];
 

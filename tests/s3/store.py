@@ -136,7 +136,7 @@ class Listing:
         if self.wishes.get('loop'):
             return 'the-same-again'
         prefix = '%d.' % time.monotonic_ns() if self.wishes.get('endless') else ''
-        return prefix + base64.urlsafe_b64encode(found[-1][0] if found else b'').decode()
+        return prefix + base64.urlsafe_b64encode(max(found)[0] if found else b'').decode()
 
     def entries(self):
         wishes = self.wishes

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 
 #include "fs/log.h"
 #include "fs/source.h"
@@ -20,6 +21,8 @@ struct bucket {
 	char **key; /* sorted */
 	size_t n, room;
 	unsigned page;       /* keys a page */
+	bool backwards;      /* the entries of a page */
+	bool shuffled;       /* entries come in no order, whatever start-after says */
 	const char *denied;  /* listings of prefixes that begin so, or "" (all); NULL: none */
 	const char *hanging; /* likewise: never answered */
 	const char *etag;    /* of all objects */
@@ -81,13 +84,33 @@ static inline void encode(FILE *out, const char *s)
 	}
 }
 
+/* New: an object, or a common prefix. */
+static inline char *write_entry(const struct bucket *b, const char *name, bool is_prefix)
+{
+	char *text;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	fputs(is_prefix ? "<CommonPrefixes><Prefix>" : "<Contents><Key>", out);
+	encode(out, name);
+	if (is_prefix)
+		fputs("</Prefix></CommonPrefixes>", out);
+	else
+		fprintf(out,
+			"</Key><Size>%zu</Size><ETag>&quot;%s&quot;</ETag>"
+			"<LastModified>2025-06-19T09:10:23.145Z</LastModified></Contents>",
+			strlen(name), b->etag);
+	fclose(out);
+	return text;
+}
+
 /* One page: what ListObjectsV2 does. */
 static inline void write_page(
 	struct bucket *b, FILE *out, const char *prefix, bool by_level, const char *after, char last[2048])
 {
 	size_t len = strlen(prefix), i = 0;
 	unsigned entries = 0;
-	char group[2048] = "";
+	char group[2048] = "", *entry[1000];
 
 	last[0] = '\0';
 	for (; i < b->n; i++) {
@@ -107,24 +130,68 @@ static inline void write_page(
 			if (entries == b->page)
 				break;
 			snprintf(group, sizeof(group), "%s", next);
-			fputs("<CommonPrefixes><Prefix>", out);
-			encode(out, group);
-			fputs("</Prefix></CommonPrefixes>", out);
+			entry[entries++] = write_entry(b, group, true);
 		} else {
 			if (entries == b->page)
 				break;
-			fputs("<Contents><Key>", out);
-			encode(out, key);
-			fprintf(out,
-				"</Key><Size>%zu</Size><ETag>&quot;%s&quot;</ETag>"
-				"<LastModified>2025-06-19T09:10:23.145Z</LastModified></Contents>",
-				strlen(key), b->etag);
+			entry[entries++] = write_entry(b, key, false);
 		}
-		entries++;
 		snprintf(last, 2048, "%s", key);
 	}
 	if (i == b->n)
 		last[0] = '\0';
+	for (unsigned k = 0; k < entries; k++)
+		fputs(entry[b->backwards ? entries - 1 - k : k], out);
+	while (entries > 0)
+		free(entry[--entries]);
+}
+
+static inline bool have_factor(size_t a, size_t b)
+{
+	while (b > 0) {
+		size_t rest = a % b;
+
+		a = b;
+		b = rest;
+	}
+	return a > 1;
+}
+
+/* Likewise, of a bucket that knows no order: what comes after is said by a place, and a group comes where its
+ * first key does. */
+static inline void write_shuffled(
+	struct bucket *b, FILE *out, const char *prefix, bool by_level, const char *token, char last[2048])
+{
+	size_t len = strlen(prefix), i = strtoul(token, NULL, 10), step = 7 * (b->n / 10) + 1;
+	char *entry;
+
+	while (have_factor(step, b->n))
+		step++;
+	last[0] = '\0';
+	for (unsigned entries = 0; i < b->n; i++) {
+		const char *key = b->key[i * step % b->n], *slash;
+		size_t group = 0;
+		bool known = false;
+
+		if (strncmp(key, prefix, len) != 0)
+			continue;
+		slash = by_level ? strchr(key + len, '/') : NULL;
+		if (slash)
+			group = (size_t)(slash - key) + 1;
+		for (size_t k = 0; k < i && group && !known; k++)
+			known = strncmp(b->key[k * step % b->n], key, group) == 0;
+		if (known)
+			continue;
+		if (entries++ == b->page) {
+			snprintf(last, 2048, "%zu", i);
+			return;
+		}
+		char name[2048];
+		snprintf(name, sizeof(name), "%.*s", group ? (int)group : (int)strlen(key), key);
+		entry = write_entry(b, name, group > 0);
+		fputs(entry, out);
+		free(entry);
+	}
 }
 
 static inline void answer_list(struct bucket *b, struct server_request *q)
@@ -155,7 +222,10 @@ static inline void answer_list(struct bucket *b, struct server_request *q)
 	}
 	out = open_memstream(&page, &len);
 	fputs("<ListBucketResult><EncodingType>url</EncodingType>", out);
-	write_page(b, out, prefix, *delimiter, *token ? token : after, last);
+	if (b->shuffled)
+		write_shuffled(b, out, prefix, *delimiter, token, last);
+	else
+		write_page(b, out, prefix, *delimiter, *token ? token : after, last);
 	fprintf(out, "<IsTruncated>%s</IsTruncated>", *last ? "true" : "false");
 	if (*last)
 		fprintf(out, "<NextContinuationToken>%s</NextContinuationToken>", last);

@@ -208,7 +208,7 @@ static inline int keep_prefix(void *arg, const char *prefix)
 
 static inline int list(struct world *w, const char *prefix, char delimiter)
 {
-	const struct s3_list_sink sink = {keep_object, keep_prefix, w};
+	const struct s3_list_sink sink = {keep_object, keep_prefix, NULL, w};
 
 	w->keys[0] = '\0';
 	return s3_list(w->s3, prefix, delimiter, NULL, &sink, &w->result);

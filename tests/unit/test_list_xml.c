@@ -52,7 +52,7 @@ static int on_prefix(void *arg, const char *prefix)
 
 static int parse(const char *text, struct seen *s, struct list_page *page, char reason[160])
 {
-	const struct s3_list_sink sink = {on_object, on_prefix, s};
+	const struct s3_list_sink sink = {on_object, on_prefix, NULL, s};
 
 	return list_xml_parse(text, strlen(text), &sink, page, reason);
 }

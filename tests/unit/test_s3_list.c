@@ -55,6 +55,66 @@ static void test_list_start_after(void **state)
 	world_free(w);
 }
 
+/* What is said of the order, and the keys after it. */
+static int say_order(void *arg, enum s3_order order)
+{
+	static const char *const words[] = {"?", "<", "!"};
+
+	strcat(arg, words[order]);
+	return 0;
+}
+
+static int say_key(void *arg, const struct s3_object *o)
+{
+	strcat(arg, o->key);
+	return 0;
+}
+
+static const struct {
+	const char *pages, *after, *want; /* a '|' between pages */
+} orders[] = {
+	{OBJECT("a"), NULL, "a"},
+	{OBJECT("a") OBJECT("b"), NULL, "<ab"},
+	{OBJECT("b") OBJECT("a"), NULL, "!ba"},
+	{OBJECT("a") OBJECT("c") OBJECT("b"), NULL, "!acb"},
+	{OBJECT("a") "|" OBJECT("b") "|" OBJECT("c"), NULL, "a<bc"},
+	{OBJECT("a") "|" OBJECT("b") "|" OBJECT("a"), NULL, "a<b!a"},
+	{OBJECT("b") "|" OBJECT("a") OBJECT("c") "|" OBJECT("d"), NULL, "b!acd"},
+	{OBJECT("a") OBJECT("b") "|" OBJECT("d") OBJECT("c") "|" OBJECT("e") OBJECT("f"), NULL, "<ab!dcef"},
+	{OBJECT("c"), "b", "c"},
+	{OBJECT("a"), "b", "!a"},
+	{OBJECT("a") "<CommonPrefixes><Prefix>0/</Prefix></CommonPrefixes>" OBJECT("b"), NULL, "<ab"},
+};
+
+static void page_by_page(struct world *w, struct server_request *q, unsigned n)
+{
+	const char *page = w->text;
+	char text[4096];
+	size_t len;
+
+	for (; n > 0; n--)
+		page += strcspn(page, "|") + 1;
+	len = strcspn(page, "|");
+	snprintf(text, sizeof(text), PAGE("%s", "%.*s" TOKEN("t%zu")), page[len] ? "true" : "false", (int)len,
+		page, (size_t)(page - w->text));
+	reply_text(q, text);
+}
+
+static void test_list_order(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(orders) / sizeof(*orders); i++) {
+		char said[64] = "";
+		const struct s3_list_sink sink = {say_key, NULL, say_order, said};
+		struct world *w = world_new(page_by_page, NULL);
+
+		w->text = orders[i].pages;
+		assert_int_equal(s3_list(w->s3, "", '/', orders[i].after, &sink, &w->result), 0);
+		assert_string_equal(said, orders[i].want);
+		world_free(w);
+	}
+}
+
 static int stop_at_once(void *arg, const struct s3_object *o)
 {
 	(void)arg;
@@ -64,7 +124,7 @@ static int stop_at_once(void *arg, const struct s3_object *o)
 
 static void test_list_stopped_by_sink(void **state)
 {
-	const struct s3_list_sink sink = {stop_at_once, NULL, NULL};
+	const struct s3_list_sink sink = {stop_at_once, NULL, NULL, NULL};
 	struct world *w = world_new(three_pages, NULL);
 
 	(void)state;
@@ -172,6 +232,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_list),
 		cmocka_unit_test(test_list_start_after),
+		cmocka_unit_test(test_list_order),
 		cmocka_unit_test(test_list_stopped_by_sink),
 		cmocka_unit_test(test_list_bad_pages),
 		cmocka_unit_test(test_list_circles),

@@ -179,6 +179,45 @@ static void test_days(void **state)
 	bucket_free(b);
 }
 
+/* Servers that list in no order: within a page, or at all. */
+static void test_no_order(void **state)
+{
+	static const unsigned pages[] = {1, 2, 3, 7, 1000};
+	const int32_t ends[][2] = {
+		{INT32_MIN + 1, INT32_MAX},
+		{day(2025, 6, 19), day(2025, 6, 19)},
+		{day(2024, 12, 31), day(2025, 6, 18)},
+		{INT32_MIN + 1, day(2025, 6, 18)},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 2 * sizeof(pages) / sizeof(*pages); i++) {
+		struct bucket *b = bucket_new();
+
+		for (size_t k = 0; k < sizeof(layouts) / sizeof(*layouts); k++)
+			if (!strstr(layouts[k], "us-east-1/loose") && !strstr(layouts[k], "Config/"))
+				put(b, layouts[k]);
+		b->page = pages[i / 2];
+		b->backwards = i % 2 == 0;
+		/* In fewer a page there may seem to be an order. */
+		b->shuffled = i % 2 == 1 && b->page >= 7;
+		for (size_t k = 0; k < sizeof(ends) / sizeof(*ends) * 4; k++) {
+			struct source_filter f = {.first_day = ends[k / 4][0], .last_day = ends[k / 4][1]};
+			const char *prefix = prefixes[k % 4].prefix;
+
+			open_source(b, prefix);
+			assert_int_equal(list(b, SOURCE_ALL_DAYS, &f), 0);
+			expect_admitted(b, prefix ? prefix : "", prefixes[k % 4].cut, &f, SOURCE_ALL_DAYS);
+			/* Now that it is known: nothing is asked twice, no day is missed. */
+			assert_int_equal(list(b, SOURCE_ALL_DAYS, &f), 0);
+			expect_admitted(b, prefix ? prefix : "", prefixes[k % 4].cut, &f, SOURCE_ALL_DAYS);
+			assert_int_equal(list(b, day(2025, 6, 19), &f), 0);
+			expect_admitted(b, prefix ? prefix : "", prefixes[k % 4].cut, &f, day(2025, 6, 19));
+		}
+		bucket_free(b);
+	}
+}
+
 /* Accounts and regions that are not admitted are not even asked about. */
 static void test_accounts_and_regions(void **state)
 {
@@ -210,8 +249,8 @@ static void test_accounts_and_regions(void **state)
 
 /* ---- costs ---- */
 
-/* 40,000 objects of 100 days in one region. */
-static void put_many(struct bucket *b)
+/* Objects of 100 days in one region, so many a day. */
+static void put_days(struct bucket *b, int n)
 {
 	char key[256];
 
@@ -219,13 +258,18 @@ static void put_many(struct bucket *b)
 		int y, m, md;
 
 		day_to_date(day(2025, 1, 1) + d, &y, &m, &md);
-		for (int i = 0; i < 400; i++) {
+		for (int i = 0; i < n; i++) {
 			snprintf(key, sizeof(key),
 				"AWSLogs/111122223333/CloudTrail/us-east-1/%04d/%02d/%02d/%03d.json.gz", y, m,
 				md, i);
 			put(b, key);
 		}
 	}
+}
+
+static void put_many(struct bucket *b)
+{
+	put_days(b, 400);
 }
 
 static void test_split(void **state)
@@ -246,6 +290,31 @@ static void test_split(void **state)
 	/* By month, after the first few thousand. */
 	assert_non_null(strstr(b->log, "us-east-1/2025/03/ -\n"));
 	bucket_free(b);
+}
+
+/* Large, and in no order: only the last few keys of what is asked for first say so. */
+static void test_many_in_no_order(void **state)
+{
+	const struct source_filter f = {.first_day = day(2025, 3, 1), .last_day = day(2025, 3, 2)};
+	const struct source_filter early = {.first_day = day(2025, 1, 1), .last_day = day(2025, 1, 2)};
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct bucket *b = bucket_new();
+
+		put_days(b, 30);
+		put(b, "loose");
+		b->backwards = i == 0;
+		b->shuffled = i == 1;
+		b->page = 700;
+		open_source(b, NULL);
+		assert_int_equal(list(b, SOURCE_ALL_DAYS, i ? &early : &f), 0);
+		expect_admitted(b, "", 0, i ? &early : &f, SOURCE_ALL_DAYS);
+		open_source(b, "AWSLogs/111122223333/CloudTrail/us-east-1/");
+		assert_int_equal(list(b, SOURCE_ALL_DAYS, NULL), 0);
+		expect_admitted(b, "AWSLogs/", 0, NULL, SOURCE_ALL_DAYS);
+		bucket_free(b);
+	}
 }
 
 static void test_few_days_of_many(void **state)
@@ -471,8 +540,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_layouts),
 		cmocka_unit_test(test_days),
+		cmocka_unit_test(test_no_order),
 		cmocka_unit_test(test_accounts_and_regions),
 		cmocka_unit_test(test_split),
+		cmocka_unit_test(test_many_in_no_order),
 		cmocka_unit_test(test_few_days_of_many),
 		cmocka_unit_test(test_split_is_kept),
 		cmocka_unit_test(test_split_is_not_kept),
