@@ -256,7 +256,7 @@ static int read_page(struct listing *l, const char *query, struct list_page *ret
 	int error = 0;
 
 	for (int i = 0; i < PAGE_ATTEMPTS; i++) {
-		char *data = NULL, reason[160] = "";
+		char *data = NULL, reason[LIST_REASON_MAX] = "";
 		size_t len = 0;
 
 		error = fetch_page(l, query, &data, &len);

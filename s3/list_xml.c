@@ -22,10 +22,11 @@
 #include <string.h>
 #include <time.h>
 
-#define REASON_MAX 160
 #define DEPTH_MAX  16
 #define PAGE_MAX   (64u << 20)
 #define ETAG_MAX   128
+#define SECOND_MAX 7289654399ll /* the end of 2200: nanoseconds since 1970 end in 2262 */
+#define QUOTE_MAX  200          /* bytes of a key that is to be named */
 /* A key with every byte encoded. */
 #define TEXT_MAX   LIST_TOKEN_MAX
 
@@ -64,6 +65,7 @@ struct page {
 	size_t text_len;
 
 	struct entry now;
+	char no_time[40]; /* what was said for its time, and is none; "": nothing was */
 	struct entry *entry;
 	size_t n, room;
 	char *names; /* strings one after another; place 0 is none's */
@@ -80,7 +82,7 @@ static void fail(struct page *p, int error, const char *reason)
 	if (p->error)
 		return;
 	p->error = error;
-	snprintf(p->reason, REASON_MAX, "%s", reason);
+	snprintf(p->reason, LIST_REASON_MAX, "%s", reason);
 	XML_StopParser(p->parser, XML_FALSE);
 }
 
@@ -143,37 +145,69 @@ static int64_t read_fraction(const char **s)
 	return ns;
 }
 
-int64_t list_xml_time(const char *text)
+/* "Z", "+hh:mm", "-hhmm", "+hh" in seconds east. false: something else. */
+static bool read_offset(const char *s, int *ret)
 {
-	static const char shape[] = "dddd-dd-ddTdd:dd:dd";
-	size_t n = sizeof(shape) - 1;
-	int64_t ns = 0;
+	int sign = *s == '-' ? -1 : 1, hours, minutes = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		bool digit = text[i] >= '0' && text[i] <= '9';
-
-		if (shape[i] == 'd' ? !digit : text[i] != shape[i])
-			return INT64_MIN;
+	*ret = 0;
+	if (*s == 'Z' || *s == 'z')
+		return s[1] == '\0';
+	if (*s != '+' && *s != '-')
+		return false;
+	hours = two_digits(s + 1);
+	if (hours < 0 || hours > 23)
+		return false;
+	s += 3;
+	if (*s) {
+		s += *s == ':';
+		minutes = two_digits(s);
+		if (minutes < 0 || minutes > 59 || s[2])
+			return false;
 	}
-	const char *rest = text + n;
-	if (*rest == '.' && (rest++, (ns = read_fraction(&rest)) < 0))
-		return INT64_MIN;
-	if (strcmp(rest, "Z") != 0 && strcmp(rest, "+00:00") != 0)
-		return INT64_MIN;
-	int year = two_digits(text) * 100 + two_digits(text + 2);
-	struct tm given = {.tm_year = year - 1900,
+	*ret = sign * (hours * 3600 + minutes * 60);
+	return true;
+}
+
+/* Seconds since 1970 of "dddd-dd-ddTdd:dd:dd". false: no date, or no time of day. */
+static bool read_second(const char *text, int64_t *ret)
+{
+	struct tm given = {.tm_year = two_digits(text) * 100 + two_digits(text + 2) - 1900,
 		.tm_mon = two_digits(text + 5) - 1,
 		.tm_mday = two_digits(text + 8),
 		.tm_hour = two_digits(text + 11),
 		.tm_min = two_digits(text + 14),
 		.tm_sec = two_digits(text + 17)};
 	struct tm real = given;
-	int64_t second = timegm(&real);
-	/* What timegm() had to put right was no date; beyond these years are no nanoseconds. */
-	if (year < 1700 || year > 2200 || real.tm_mon != given.tm_mon || real.tm_mday != given.tm_mday ||
-		real.tm_hour != given.tm_hour || real.tm_min != given.tm_min || real.tm_sec != given.tm_sec)
+
+	*ret = timegm(&real);
+	/* What timegm() had to put right was no date. */
+	return real.tm_mon == given.tm_mon && real.tm_mday == given.tm_mday &&
+	       real.tm_hour == given.tm_hour && real.tm_min == given.tm_min && real.tm_sec == given.tm_sec;
+}
+
+int64_t list_xml_time(const char *text)
+{
+	static const char shape[] = "dddd-dd-ddTdd:dd:dd";
+	size_t n = sizeof(shape) - 1;
+	int64_t second, ns = 0;
+	int offset;
+
+	for (size_t i = 0; i < n; i++) {
+		char c = text[i], want = shape[i];
+
+		if (want == 'd' ? c < '0' || c > '9' : want == 'T' ? !c || !strchr("Tt ", c) : c != want)
+			return INT64_MIN;
+	}
+	const char *rest = text + n;
+	if (*rest == '.' && (rest++, (ns = read_fraction(&rest)) < 0))
 		return INT64_MIN;
-	return second * 1000000000 + ns;
+	if (!read_offset(rest, &offset) || !read_second(text, &second))
+		return INT64_MIN;
+	second -= offset;
+	if (second < 0)
+		return 0;
+	return second > SECOND_MAX ? SECOND_MAX * 1000000000 : second * 1000000000 + ns;
 }
 
 static void set_size(struct page *p)
@@ -216,11 +250,21 @@ static void set_truncated(struct page *p)
 		fail(p, -EBADMSG, "IsTruncated is neither true nor false");
 }
 
+/* As much as there is room for, of which nothing can play tricks on a terminal. */
+static void quote(char *out, size_t cap, const char *text)
+{
+	size_t n = 0;
+
+	for (; text[n] && n + 1 < cap; n++)
+		out[n] = text[n] >= ' ' && text[n] <= '~' ? text[n] : '?';
+	out[n] = '\0';
+}
+
 static void set_mtime(struct page *p)
 {
 	p->now.mtime = list_xml_time(p->text);
 	if (p->now.mtime == INT64_MIN)
-		fail(p, -EBADMSG, "a time that is none");
+		quote(p->no_time, sizeof(p->no_time), p->text);
 }
 
 static void set_field(struct page *p)
@@ -298,6 +342,7 @@ static const char *local_name(const char *name)
 static void enter_second(struct page *p, const char *name)
 {
 	p->now = (struct entry){.mtime = INT64_MIN};
+	p->no_time[0] = '\0';
 	p->section = SECTION_TOP;
 	p->field = field_of(SECTION_TOP, name);
 	if (strcmp(name, "Contents") == 0)
@@ -335,6 +380,18 @@ static void XMLCALL begin(void *arg, const XML_Char *full, const XML_Char **attr
 	}
 }
 
+static void refuse_time(struct page *p)
+{
+	char key[QUOTE_MAX + 1], reason[LIST_REASON_MAX];
+
+	quote(key, sizeof(key), p->names + p->now.key);
+	if (p->no_time[0])
+		snprintf(reason, sizeof(reason), "the time of %s is none: %s", key, p->no_time);
+	else
+		snprintf(reason, sizeof(reason), "an object without a time: %s", key);
+	fail(p, -EBADMSG, reason);
+}
+
 static void end_entry(struct page *p)
 {
 	p->now.is_prefix = p->section == SECTION_PREFIXES;
@@ -343,7 +400,7 @@ static void end_entry(struct page *p)
 	else if (!p->now.is_prefix && !p->now.has_size)
 		fail(p, -EBADMSG, "an object without a size");
 	else if (!p->now.is_prefix && p->now.mtime == INT64_MIN)
-		fail(p, -EBADMSG, "an object without a time");
+		refuse_time(p);
 	else
 		add_entry(p);
 }
@@ -489,7 +546,7 @@ static void read_page(struct page *p, const char *data, size_t len)
 		enum XML_Error code = XML_GetErrorCode(p->parser);
 
 		p->error = code == XML_ERROR_NO_MEMORY ? -ENOMEM : -EBADMSG;
-		snprintf(p->reason, REASON_MAX, "no XML: %s at line %lu", XML_ErrorString(code),
+		snprintf(p->reason, LIST_REASON_MAX, "no XML: %s at line %lu", XML_ErrorString(code),
 			(unsigned long)XML_GetCurrentLineNumber(p->parser));
 	}
 	if (!p->error && !p->has_truncated)
@@ -499,7 +556,7 @@ static void read_page(struct page *p, const char *data, size_t len)
 }
 
 int list_xml_parse(const char *data, size_t len, const struct s3_list_sink *sink, struct list_page *ret,
-	char reason[REASON_MAX])
+	char reason[LIST_REASON_MAX])
 {
 	struct page *p = calloc(1, sizeof(*p));
 	struct list_page found = {0};

@@ -21,7 +21,7 @@ static int on_object(void *arg, const struct s3_object *o)
 {
 	(void)arg;
 	entries++;
-	must(o->key[0] && strlen(o->key) <= S3_KEY_MAX && o->mtime != INT64_MIN && strlen(o->etag) < 160);
+	must(o->key[0] && strlen(o->key) <= S3_KEY_MAX && o->mtime >= 0 && strlen(o->etag) < 160);
 	return 0;
 }
 
@@ -37,7 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct s3_list_sink sink = {on_object, on_prefix, NULL, NULL};
 	struct list_page page;
-	char reason[160];
+	char reason[LIST_REASON_MAX];
 
 	entries = 0;
 	if (list_xml_parse((const char *)data, size, &sink, &page, reason) == 0)
