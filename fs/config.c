@@ -93,6 +93,20 @@ static size_t scheme_len(const char *s)
 	return n > 0 && strncmp(s + n, "://", 3) == 0 ? n + 3 : 0;
 }
 
+/* Resolved. A mount point whose server died answers ENOTCONN to everything, and what is not there cannot be
+ * resolved either: then the path's letters must do. */
+static int keep_real(struct config_parser *p, const char *path, const char **ret)
+{
+	char *real = realpath(path, NULL);
+	int r;
+
+	if (!real && errno == ENOMEM)
+		return -ENOMEM;
+	r = real ? config_keep(p, real, strlen(real), ret) : config_keep_absolute(p, path, ret);
+	free(real);
+	return r;
+}
+
 static int set_directory(struct config_parser *p, const char *source)
 {
 	if (strncasecmp(source, "arn:", 4) == 0)
@@ -113,7 +127,7 @@ static int set_directory(struct config_parser *p, const char *source)
 	if (strncasecmp(source, "s3:", 3) == 0)
 		return config_fail(p, "%.*s: a bucket has two slashes, s3://BUCKET; a directory is ./%.*s",
 			CONFIG_QUOTE_MAX, source, CONFIG_QUOTE_MAX, source);
-	return 0;
+	return keep_real(p, source, &p->config->source);
 }
 
 /* A prefix is a folder: it ends in '/', or s3://b/logs would hold logs-old/ too. */
@@ -162,32 +176,19 @@ static int set_bucket(struct config_parser *p, const char *rest)
 
 static int set_source(struct config_parser *p, const char *source)
 {
-	int r = config_keep(p, source, strlen(source), &p->config->source);
-
-	if (r < 0)
-		return r;
 	if (!*source)
 		return config_fail(p, "SOURCE is empty; give s3://BUCKET or a directory");
-	if (strncmp(source, BUCKET_SCHEME, strlen(BUCKET_SCHEME)) == 0)
-		return set_bucket(p, source + strlen(BUCKET_SCHEME));
-	return set_directory(p, source);
+	if (strncmp(source, BUCKET_SCHEME, strlen(BUCKET_SCHEME)) != 0)
+		return set_directory(p, source);
+	int r = config_keep(p, source, strlen(source), &p->config->source);
+	return r < 0 ? r : set_bucket(p, source + strlen(BUCKET_SCHEME));
 }
 
-/* A mount point whose server died answers ENOTCONN to everything: then its letters must do. */
 static int set_mountpoint(struct config_parser *p, const char *path)
 {
-	char *real;
-	int r;
-
 	if (!*path)
 		return config_fail(p, "MOUNTPOINT is empty; give a directory");
-	real = realpath(path, NULL);
-	if (!real && errno == ENOMEM)
-		return -ENOMEM;
-	r = real ? config_keep(p, real, strlen(real), &p->config->mountpoint)
-		 : config_keep_absolute(p, path, &p->config->mountpoint);
-	free(real);
-	return r;
+	return keep_real(p, path, &p->config->mountpoint);
 }
 
 /* XDG Base Directory Specification: a variable that is not absolute is as good as none. */

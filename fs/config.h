@@ -23,7 +23,7 @@ enum config_action {
 
 struct config {
 	enum config_action action;
-	const char *source;     /* as given */
+	const char *source;     /* s3://BUCKET[/PREFIX] as given, or an absolute path, resolved likewise */
 	const char *mountpoint; /* absolute path, resolved before the daemon changes directory; CONFIG_MOUNT
 				   only */
 	const char *print_path; /* CONFIG_PRINT only */

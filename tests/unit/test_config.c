@@ -36,6 +36,16 @@ static void dump_text(struct buf *b, const char *name, const char *text)
 		buf_addf(b, " %s=%s", name, text);
 }
 
+/* What is below the current directory without it. */
+static void dump_path(struct buf *b, const char *name, const char *path)
+{
+	char *cwd = getcwd(NULL, 0);
+	size_t n = cwd ? strlen(cwd) : 0;
+
+	dump_text(b, name, n && strncmp(path, cwd, n) == 0 && path[n] == '/' ? path + n + 1 : path);
+	free(cwd);
+}
+
 static void dump_number(struct buf *b, const char *name, int64_t n, int64_t by_default)
 {
 	if (n != by_default)
@@ -55,7 +65,7 @@ static char *dump(const struct config *c)
 
 	buf_adds(&b, actions[c->action]);
 	if (c->source && strcmp(c->source, "s3://trail") != 0)
-		dump_text(&b, "source", c->source);
+		dump_path(&b, "source", c->source);
 	if (c->mountpoint && strcmp(c->mountpoint, "/no/mnt") != 0)
 		dump_text(&b, "mountpoint", c->mountpoint);
 	dump_text(&b, "print", c->print_path);
@@ -235,7 +245,7 @@ static const struct line_case line_cases[] = {
 	{"-f|--|logs|/no/-f", "mount source=logs mountpoint=/no/-f foreground"},
 	{"-|/no/mnt", "mount source=-"},
 	{"/data/trail|/no/mnt", "mount source=/data/trail"},
-	{"./logs/|/no/mnt", "mount source=./logs/"},
+	{"./logs/|/no/mnt", "mount source=logs"},
 	{"s3://trail|/no//x/./../mnt/", "mount"},
 	{"s3://trail|/../no/mnt", "mount"},
 	{"s3://trail|/", "mount mountpoint=/"},
@@ -268,7 +278,7 @@ static const struct line_case line_cases[] = {
 	{"gs://trail|/no/mnt", "!such a source is not known; give s3://BUCKET/PREFIX or a directory"},
 	{"s3:/trail|/no/mnt", "!a bucket has two slashes"},
 	{"arn:aws:s3:::trail|/no/mnt", "!an ARN is not a source"},
-	{"./s3:/trail|/no/mnt", "mount source=./s3:/trail"},
+	{"./s3:/trail|/no/mnt", "mount source=s3:/trail"},
 
 	/* fstab, mount(8), mount.fuse3 */
 	{BASE "|-o|rw", "mount"},
@@ -462,12 +472,15 @@ static void test_relative_paths(void **state)
 	check_linef("s3://trail|./link/../none", "mount mountpoint=%s/none", dir);
 	check_linef("--cache-dir=c/./d|" BASE, "mount cache_dir=%s/c/d", dir);
 	check_linef("--ca-bundle=../ca.pem|" BASE, "mount ca_bundle=/tmp/ca.pem", dir);
-	check_line("link|/no/mnt", "mount source=link");
+	check_line("link|/no/mnt", "mount source=real");
+	check_line("-p|x|link/../real//.", "print source=real print=x");
+	check_line("./link/../none|/no/mnt", "mount source=none");
 
 	assert_int_equal(unlink("link"), 0);
 	assert_int_equal(rmdir("real"), 0);
 	assert_int_equal(rmdir(dir), 0);
 	check_line("--cache-dir=c|" BASE, "!c: the current directory is gone; give an absolute path");
+	check_line("logs|/no/mnt", "!logs: the current directory is gone; give an absolute path");
 	assert_int_equal(chdir(cwd), 0);
 	free(dir);
 	free(cwd);
