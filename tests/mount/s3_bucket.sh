@@ -247,7 +247,23 @@ error_or_right() { # error_or_right RULE: an odd listing is taken for what it sa
 	gone "${pid_of[$mnt]}" || right
 }
 
+days_of() { # days_of SOURCE: how many events one day and two have, from a new cache
+	local from
+	for from in 2025-06-16 2025-06-17; do
+		rm -rf "$cache.days" && t "$TRAILFS" --cache-dir "$cache.days" --since "$from" --until 2025-06-17 -p events/count "$1" || return 1
+	done
+}
+
+in_no_order() { # in_no_order PAGE: days are found all the same
+	local wanted
+	afresh
+	wanted=$(days_of "$source" | xargs) && [ -n "$wanted" ] && [ "${wanted#0 }" = "$wanted" ] || { echo "days: $wanted"; return 1; }
+	rules "{\"kind\":\"LIST\",\"listing\":{\"backwards\":true,\"page\":$1}}" && same "events" "$(days_of s3://trail | xargs)" "$wanted"
+}
+
 listings() {
+	check "S16: days, keys out of order" in_no_order 700
+	check "S16: days, few keys out of order" in_no_order 7
 	check "S16: no XML" bad_listing '{"kind":"LIST","body":"{}"}'
 	check "S16: cut off" bad_listing '{"kind":"LIST","cut":60}'
 	check "S16: entities that grow" bad_listing '{"kind":"LIST","listing":{"bomb":true}}'
