@@ -25,7 +25,8 @@ enum kind {
 	KIND_FAILED = 'E',
 	KIND_NOTE = 'N',
 	KIND_PROGRESS = 'P',
-	KIND_READY = 'R'
+	KIND_READY = 'R',
+	KIND_WARNING = 'W'
 };
 
 static void show_progress(struct daemon *d, const char *text)
@@ -49,8 +50,8 @@ static void show(struct daemon *d, enum kind kind, const char *text)
 	if (d->line_open)
 		fputs("\r\033[K", stderr);
 	d->line_open = false;
-	if (kind == KIND_FAILED || kind == KIND_NOTE)
-		log_say(kind == KIND_FAILED ? stderr : stdout, text);
+	if (kind != KIND_READY)
+		log_say(kind == KIND_NOTE ? stdout : stderr, text);
 	fflush(stdout);
 }
 
@@ -201,6 +202,11 @@ void daemon_failed(struct daemon *d, const char *text)
 void daemon_note(struct daemon *d, const char *text)
 {
 	say(d, KIND_NOTE, text);
+}
+
+void daemon_warning(struct daemon *d, const char *text)
+{
+	say(d, KIND_WARNING, text);
 }
 
 void daemon_progress(struct daemon *d, const char *text)

@@ -31,6 +31,7 @@ int daemon_watch(struct daemon *d, pid_t child, const char *mountpoint);
  * mounted when it says so. daemon_ready() lets go of the terminal. */
 void daemon_failed(struct daemon *d, const char *text);
 void daemon_note(struct daemon *d, const char *text);
+void daemon_warning(struct daemon *d, const char *text); /* to standard error */
 void daemon_progress(struct daemon *d, const char *text);
 void daemon_ready(struct daemon *d);
 

@@ -39,7 +39,6 @@
 #include "fs/warden.h"
 #include "s3/s3.h"
 
-#define DAY_SECONDS 86400
 #define END_SECONDS 4                  /* for the end, however the source or the kernel hangs */
 #define LISTED      (2 * CLOCK_SECOND) /* that the parent waits for the first listing, to say what is to come */
 #define PROGRESS    (CLOCK_SECOND / 2)
@@ -171,25 +170,6 @@ static bool wait_change(struct app *a, uint64_t *wakes, int64_t until)
 
 /* ---- the stack ---- */
 
-static int32_t day_of(int64_t second)
-{
-	int64_t day = second / DAY_SECONDS - (second % DAY_SECONDS < 0);
-	return day < INT32_MIN + 1 ? INT32_MIN + 1 : day > INT32_MAX - 1 ? INT32_MAX - 1 : (int32_t)day;
-}
-
-/* Logs are delivered late: a day's events may be in the next day's objects. */
-static struct source_filter filter_of(const struct config *c)
-{
-	return (struct source_filter){
-		.first_day = c->since == INT64_MIN ? INT32_MIN + 1 : day_of(c->since),
-		.last_day = c->until == INT64_MAX ? INT32_MAX : day_of(c->until) + 1,
-		.account = c->account,
-		.region = c->log_region,
-		.n_account = c->n_account,
-		.n_region = c->n_log_region,
-	};
-}
-
 static int open_bucket(struct app *a, char error[TEXT_MAX])
 {
 	const struct config *c = a->config;
@@ -266,29 +246,35 @@ static void bound_memory(struct app *a)
 
 static int open_stack(struct app *a, char error[TEXT_MAX])
 {
-	a->filter = filter_of(a->config);
+	const struct config *c = a->config;
+	a->filter = (struct source_filter){
+		.account = c->account,
+		.region = c->log_region,
+		.n_account = c->n_account,
+		.n_region = c->n_log_region,
+	};
+	source_filter_range(&a->filter, c->since, c->until);
 	int ret = open_source(a, error);
 	if (ret < 0)
 		return ret;
 	open_cache(a);
-	bool layout_only = a->config->bucket != NULL;
 	struct follow_options options = {
 		.filter = &a->filter,
-		.refresh = a->print != NULL ? 0 : a->config->refresh,
-		.offline = a->config->offline,
-		.layout_only = layout_only,
+		.refresh = a->print != NULL ? 0 : c->refresh,
+		.offline = c->offline,
+		.layout_only = c->bucket != NULL,
 		.memory = memory_limit() / LARGE_SHARE,
 	};
-	if (a->config->bucket != NULL)
+	if (c->bucket != NULL)
 		ret = open_kept(a);
 	if (ret == 0)
-		ret = catalog_new(&a->filter, layout_only, woken, a, &a->catalog);
+		ret = catalog_new(&a->filter, c->bucket != NULL, woken, a, &a->catalog);
 	if (ret == 0)
 		ret = follow_new(a->source, a->cache, a->catalog, &options, &a->follow);
 	if (ret == 0)
 		ret = reader_new(a->source, a->cache, woken, a, &a->reader);
-	if (ret == 0 && ((a->days = days_new(a->config->since, a->config->until)) == NULL ||
-				(a->view = view_new(a->days)) == NULL))
+	if (ret == 0 &&
+		((a->days = days_new(c->since, c->until)) == NULL || (a->view = view_new(a->days)) == NULL))
 		ret = -ENOMEM;
 	if (ret == 0)
 		ret = rollups_new(a->catalog, a->days, a->view, a->reader, woken, a, &a->rollups);
@@ -445,6 +431,23 @@ static bool await_index(struct app *a)
 	return true;
 }
 
+static bool is_empty(struct app *a, char text[PROGRESS_MAX])
+{
+	struct catalog_counts now = catalog_counts(a->catalog);
+	return progress_empty(&now, a->config->source, &a->filter, text);
+}
+
+/* Where it was known before, the terminal has it too. */
+static void log_empty(struct app *a)
+{
+	char text[PROGRESS_MAX];
+	uint64_t wakes = 0;
+	while (!catalog_listed(a->catalog) && wait_change(a, &wakes, INT64_MAX))
+		;
+	if (is_empty(a, text))
+		log_warning("%s", text);
+}
+
 /* Says that the mount is live, and what is to come. */
 static void *herald(void *arg)
 {
@@ -463,12 +466,15 @@ static void *herald(void *arg)
 	if (now.listed && now.waiting > 0) {
 		progress_note(&now, a->config->mountpoint, text);
 		daemon_note(&a->daemon, text);
+	} else if (!a->config->foreground && is_empty(a, text)) {
+		daemon_warning(&a->daemon, text);
 	}
 	if (!a->config->wait || await_index(a)) {
 		daemon_ready(&a->daemon);
 		set_log_level(a->config, LOG_LEVEL_INFO);
 		if (a->unconfined[0] != '\0')
 			log_warning("not confined by %s", a->unconfined);
+		log_empty(a);
 	}
 	return NULL;
 }
@@ -637,6 +643,8 @@ static int act_print(struct app *a)
 		log_say(stderr, error);
 	else
 		last_resort.status = STATUS_OK;
+	if (a->catalog != NULL && is_empty(a, error))
+		log_say(stderr, error);
 	close_stack(a);
 	return ret < 0 ? STATUS_FAILED : STATUS_OK;
 }

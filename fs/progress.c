@@ -4,8 +4,10 @@
 #include "fs/progress.h"
 
 #include <stdio.h>
+#include <string.h>
 
-#define BYTES_MAX 32
+#define BYTES_MAX  32
+#define SOURCE_MAX 800 /* bytes of its name, so that the rest has room */
 
 static const char *bytes_text(uint64_t bytes, char out[BYTES_MAX])
 {
@@ -52,4 +54,28 @@ void progress_line(const struct catalog_counts *first, const struct catalog_coun
 	unsigned long long s = left < 1e9 ? (unsigned long long)(left + 0.5) : 1000000000ull;
 	snprintf(out + n, (size_t)(PROGRESS_MAX - n), ", %.0f objects/s, %llu:%02llu left", rate, s / 60,
 		s % 60);
+}
+
+/* What the name of a source may be wrong in. */
+static const char *place_of(const char *source)
+{
+	static const char scheme[] = "s3://";
+	const char *bucket = source + sizeof(scheme) - 1, *prefix;
+
+	if (strncmp(source, scheme, sizeof(scheme) - 1) != 0)
+		return "the directory";
+	prefix = bucket + strcspn(bucket, "/");
+	return prefix[strspn(prefix, "/")] ? "the prefix, which is whole folders" : "the bucket";
+}
+
+bool progress_empty(const struct catalog_counts *now, const char *source, const struct source_filter *f,
+	char out[PROGRESS_MAX])
+{
+	if (!now->listed || now->objects > 0 || now->problems > 0)
+		return false;
+	snprintf(out, PROGRESS_MAX, "%.*s: nothing is listed there; check %s%s%s%s%s", SOURCE_MAX, source,
+		place_of(source), f->first_day > INT32_MIN + 1 ? ", --since" : "",
+		f->last_day < INT32_MAX ? ", --until" : "", f->n_account ? ", --account" : "",
+		f->n_region ? ", --log-region" : "");
+	return true;
 }

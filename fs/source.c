@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define DAY_SECONDS 86400
+
 /* A key that does not say is admitted. */
 static bool among(struct value v, const char *const *list, size_t n)
 {
@@ -15,6 +17,19 @@ static bool among(struct value v, const char *const *list, size_t n)
 			return true;
 	}
 	return false;
+}
+
+static int32_t day_of(int64_t second)
+{
+	int64_t day = second / DAY_SECONDS - (second % DAY_SECONDS < 0);
+
+	return day < INT32_MIN + 1 ? INT32_MIN + 1 : day > INT32_MAX - 1 ? INT32_MAX - 1 : (int32_t)day;
+}
+
+void source_filter_range(struct source_filter *f, int64_t since, int64_t until)
+{
+	f->first_day = since == INT64_MIN ? INT32_MIN + 1 : day_of(since);
+	f->last_day = until == INT64_MAX ? INT32_MAX : day_of(until) + 1;
 }
 
 bool source_filter_admits(const struct source_filter *f, const struct key_info *key)

@@ -37,6 +37,10 @@ struct source_filter {
 	size_t n_account, n_region;
 };
 
+/* Its days, of events from `since` to `until` (seconds since 1970; INT64_MIN, INT64_MAX: no limit): logs are
+ * delivered late, a day's events may be in the next day's objects. */
+void source_filter_range(struct source_filter *f, int64_t since, int64_t until);
+
 /* Whether an object with such a key is listed, fetched and shown. A key that says nothing is admitted. */
 bool source_filter_admits(const struct source_filter *f, const struct key_info *key);
 

@@ -261,7 +261,17 @@ in_no_order() { # in_no_order PAGE: days are found all the same
 	rules "{\"kind\":\"LIST\",\"listing\":{\"backwards\":true,\"page\":$1}}" && same "events" "$(days_of s3://trail | xargs)" "$wanted"
 }
 
+no_such_prefix() { # nothing is there: that is no error, but it is said
+	afresh
+	discard "$mnt"
+	says "trailfs: s3://trail/AWSLog: nothing is listed there; check the prefix" t "$TRAILFS" --cache-dir "$cache.days" -p events/count s3://trail/AWSLog &&
+		same "status" "$status" 0 || return 1
+	says "nothing is listed there; check the bucket, --account" t "$TRAILFS" --cache-dir "$cache.days" --account 999999999999 --wait --refresh 0 \
+		s3://trail "$mnt" && same "status" "$status" 0 && await 60 fusermount3 -u "$mnt" 2>/dev/null
+}
+
 listings() {
+	check "S16: nothing below the prefix" no_such_prefix
 	check "S16: days, keys out of order" in_no_order 700
 	check "S16: days, few keys out of order" in_no_order 7
 	check "S16: no XML" bad_listing '{"kind":"LIST","body":"{}"}'

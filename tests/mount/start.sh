@@ -198,12 +198,28 @@ no_traces_of_secrets() { # of the environment, in what it shows and says
 	not t grep -r hunter "$mnt/README" "$mnt/.trailfs/status" "$mnt/.trailfs/metrics" "${log_of[$mnt]}" "$cache" && unmount "$mnt"
 }
 
+hints() { # hints WORDS ARGUMENT...: one line on standard error says why there may be nothing, and that is all
+	local words=$1
+	shift
+	run "$@" >"$tmp/out" 2>"$tmp/err"
+	same "exit status" "$?" 0 && same "on standard error" "$(cat "$tmp/err")" "trailfs: $tmp/empty: nothing is listed there; check $words"
+}
+
+empty_source() {
+	mkdir -p "$tmp/empty" && hints "the directory" --wait "$tmp/empty" "$mnt" && end_of "$mnt" || return 1
+	hints "the directory, --since, --until, --account, --log-region" --since 2025-01-01 --until 2025-02-01 --account 111122223333 --log-region us-east-1 \
+		-p events/count "$tmp/empty" && same "on standard output" "$(cat "$tmp/out")" 0 || return 1
+	mount_trail "$tmp/empty" "$mnt" && await "$PATIENCE" grep -q "nothing is listed there" "${log_of[$mnt]}" && unmount "$mnt" || return 1
+	echo '{"Records":[]}' >"$tmp/empty/x.json" && run -p events/count "$tmp/empty" >"$tmp/out" 2>"$tmp/err" && not grep . "$tmp/err"
+}
+
 make_trail source --objects 40 --events 200 >/dev/null || give_up "make-trail"
 mkdir "$mnt" "$tmp/other"
 echo x >"$tmp/file"
 
 check "to the background" to_background
 check "says what is to come" says_what_is_to_come
+check "says that there is nothing" empty_source
 check "lets go of its parent" own_session
 check "lets go of a pipe" pipes_end
 check "--wait" waits_for_index
