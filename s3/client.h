@@ -45,6 +45,7 @@ struct s3 {
 	struct s3_stats stats;
 	int64_t refused_until; /* monotonic ms; requests till then end as that one did */
 	char refusal[S3_MESSAGE_MAX];
+	unsigned reloads;   /* calls of s3_reload() */
 	unsigned odd_etags; /* objects whose ETag looks like the MD5 of their bytes, and is not */
 	bool started, cancelled;
 };

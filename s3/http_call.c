@@ -255,7 +255,7 @@ static int mean_broken(CURL *easy)
 	long status = 0;
 
 	curl_easy_getinfo(easy, CURLINFO_HTTP_CONNECTCODE, &status);
-	return status == 407 ? -EACCES : status >= 400 ? -ECONNREFUSED : -ECONNRESET;
+	return status == 407 ? -EKEYREJECTED : status >= 400 ? -ECONNREFUSED : -ECONNRESET;
 }
 
 static int mean_code(const struct call *c, CURLcode code)

@@ -32,7 +32,7 @@
 #define CONNECT_MS   10000
 #define STALL_MS     20000
 #define BYTES_PER_MS 20         /* slower than 20 KB/s is too slow: see total_ms() */
-#define REFUSED_MS   5000       /* for which nothing is asked for with keys that have just been refused */
+#define REFUSED_MS   1000       /* for which nothing is asked for with keys that have just been refused */
 #define PROGRESS_MIN (1u << 16) /* bytes that an attempt must bring to be progress */
 
 static void send_attempt(struct request *r);
@@ -185,7 +185,8 @@ static void note_refusal(struct request *r)
 
 	name_object(r, name, sizeof(name));
 	pthread_mutex_lock(&s->lock);
-	s->refused_until = s3_monotonic_ms() + REFUSED_MS;
+	if (r->reloads == s->reloads) /* else it was sent with keys of before */
+		s->refused_until = s3_monotonic_ms() + REFUSED_MS;
 	snprintf(s->refusal, sizeof(s->refusal), "%s", r->result.message + strlen(name) + strlen(": "));
 	pthread_mutex_unlock(&s->lock);
 }
@@ -259,7 +260,8 @@ static void answered_not(struct request *r, const struct http_answer *a)
 	r->result.status = 0;
 	r->result.code[0] = '\0';
 	request_fail(r, a->error, a->reason[0] ? a->reason : strerror(-a->error));
-	if (a->error == -ECANCELED || a->error == -ENOMEM || a->error == -EPROTO || a->error == -EFBIG)
+	if (a->error == -ECANCELED || a->error == -ENOMEM || a->error == -EPROTO || a->error == -EFBIG ||
+		a->error == -EKEYREJECTED)
 		finish(r);
 	else
 		again(r, RETRY_TRANSIENT, -1);
@@ -363,6 +365,7 @@ void request_send(struct request *r)
 	r->progress_at = s3_monotonic_ms();
 	pthread_mutex_lock(&s->lock);
 	s->stats.in_flight++;
+	r->reloads = s->reloads;
 	pthread_mutex_unlock(&s->lock);
 	if (s3_is_cancelled(s))
 		end_with(r, -ECANCELED, "stopped");

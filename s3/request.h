@@ -40,7 +40,7 @@ struct request {
 	char region[S3_REGION_MAX]; /* that the attempt was signed for */
 	char elsewhere[320];        /* the host of a redirect, or "" */
 	struct keys *keys;
-	unsigned attempt, redirects, delay_ms;
+	unsigned attempt, redirects, delay_ms, reloads;
 	bool clock_set, keys_renewed;
 	int cost;
 	int64_t progress_at; /* monotonic ms */

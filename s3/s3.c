@@ -230,6 +230,7 @@ void s3_reload(struct s3 *s)
 {
 	pthread_mutex_lock(&s->lock);
 	s->refused_until = 0;
+	s->reloads++;
 	pthread_mutex_unlock(&s->lock);
 	resolver_reload(s->resolver);
 }
