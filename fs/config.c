@@ -127,7 +127,10 @@ static int set_directory(struct config_parser *p, const char *source)
 	if (strncasecmp(source, "s3:", 3) == 0)
 		return config_fail(p, "%.*s: a bucket has two slashes, s3://BUCKET; a directory is ./%.*s",
 			CONFIG_QUOTE_MAX, source, CONFIG_QUOTE_MAX, source);
-	return keep_real(p, source, &p->config->source);
+	/* A link may be made to lead elsewhere, which is to be noticed; but only the system knows what is
+	 * above one. */
+	return strstr(source, "..") ? keep_real(p, source, &p->config->source)
+				    : config_keep_absolute(p, source, &p->config->source);
 }
 
 /* A prefix is a folder: it ends in '/', or s3://b/logs would hold logs-old/ too. */

@@ -373,6 +373,12 @@ source_replaced() { # by another folder, or mounted over; then it is back
 	put "$(log_path again)" Again && seen there 'by-event/Again'
 }
 
+linked_source() { # the source is a link, which is made to lead to another folder
+	ln -s "$source" "$tmp/link" && mkdir -p "$tmp/linked" "$tmp/elsewhere" && mount_trail "$tmp/link" "$tmp/linked" && wait_ready "$tmp/linked" || return 1
+	ln -sfn "$tmp/elsewhere" "$tmp/link" && hup "$tmp/linked" &&
+		await_from "$tmp/linked" grep -q "^/	not listed since .*is another folder now" "$tmp/linked/ERRORS" && unmount "$tmp/linked"
+}
+
 begin() { # begin HOW MOUNT-OPTION...
 	how=$1
 	shift
@@ -397,4 +403,5 @@ each new_object new_day key_sorts_first changed_bytes clash_sorts_first changed_
 by_itself=1
 begin "--refresh 1" --refresh 1
 each new_object first_of_today key_sorts_first late_for_yesterday changed_bytes clash_sorts_first removed damaged_and_mended
+check "a link that is made to lead elsewhere" linked_source
 finish

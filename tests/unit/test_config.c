@@ -472,9 +472,16 @@ static void test_relative_paths(void **state)
 	check_linef("s3://trail|./link/../none", "mount mountpoint=%s/none", dir);
 	check_linef("--cache-dir=c/./d|" BASE, "mount cache_dir=%s/c/d", dir);
 	check_linef("--ca-bundle=../ca.pem|" BASE, "mount ca_bundle=/tmp/ca.pem", dir);
-	check_line("link|/no/mnt", "mount source=real");
+	check_line("link|/no/mnt", "mount source=link"); /* what it leads to may be another folder later */
 	check_line("-p|x|link/../real//.", "print source=real print=x");
 	check_line("./link/../none|/no/mnt", "mount source=none");
+	assert_int_equal(mkdir("real/below", 0700), 0);
+	assert_int_equal(symlink("real/below", "under"), 0);
+	assert_int_equal(mkdir("real/beside", 0700), 0);
+	check_line("under/../beside|/no/mnt", "mount source=real/beside");
+	assert_int_equal(unlink("under"), 0);
+	assert_int_equal(rmdir("real/beside"), 0);
+	assert_int_equal(rmdir("real/below"), 0);
 
 	assert_int_equal(unlink("link"), 0);
 	assert_int_equal(rmdir("real"), 0);
