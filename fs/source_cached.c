@@ -175,7 +175,8 @@ static int list_kept(
 	int r = listings_all(c->listings, day, f, sink);
 
 	if (r == -EBADMSG)
-		return sink->problem(sink->arg, "", -EIO, "part of the kept listing is damaged (--offline)");
+		return sink->problem(
+			sink->arg, "", -EBADMSG, "part of the kept listing is damaged (--offline)");
 	return r == -ENOENT ? -ENODATA : r;
 }
 

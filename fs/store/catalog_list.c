@@ -141,6 +141,7 @@ static bool may_pass(int error)
 	case -ENOTDIR:
 	case -ELOOP:
 	case -ENAMETOOLONG:
+	case -EBADMSG: /* what is kept of a listing, where there is no other (--offline) */
 		return false;
 	}
 	return true;
