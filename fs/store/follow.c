@@ -127,6 +127,10 @@ int follow_keep(struct follow *f, struct segment_build *b, struct segment **ret,
 	in_memory += len;
 	err = in_memory > f->options.memory ? -ENOSPC
 					    : segment_open_memory(data, len, release_memory, ret, &reason);
+	if (err == -ENOSPC && !__atomic_exchange_n(&f->full, true, __ATOMIC_RELAXED))
+		log_error("index: what no disk takes of it is more than a quarter of the memory; the rest "
+			  "fails. "
+			  "Make room for the cache, or choose another place with --cache-dir");
 	if (err)
 		release_memory(data, len);
 	return err;
@@ -363,6 +367,7 @@ static int list(struct follow *f, bool asked)
 	int err;
 
 	say_refused(f);
+	__atomic_store_n(&f->full, false, __ATOMIC_RELAXED);
 	adopt(f);
 	catalog_list_begin(f->catalog, SOURCE_ALL_DAYS, asked ? INT64_MAX : clock_now());
 	err = source_list(f->source, SOURCE_ALL_DAYS, f->options.filter, &sink);
@@ -399,7 +404,7 @@ static bool sleep_until_next(struct follow *f, unsigned seconds, unsigned *soon)
 		if (f->changed && seconds > *soon)
 			until = began + *soon * CLOCK_SECOND;
 	} while (!f->asked && !follow_stopping(f) && clock_wait(&f->wake, &f->lock, until) != -ETIMEDOUT);
-	*soon = f->changed && *soon < seconds ? *soon * 2 : FIRST_RETRY;
+	*soon = !f->changed ? FIRST_RETRY : *soon < seconds ? *soon * 2 : *soon;
 	f->changed = false;
 	asked = f->asked;
 	f->asked = false;

@@ -35,6 +35,7 @@ struct follow {
 	bool stopping, asked, changed; /* changed: an object was not as it was listed */
 
 	size_t refused; /* objects since the last listing */
+	bool full;      /* neither disk nor memory had room; since the last listing */
 
 	pthread_mutex_t adopt_lock; /* one looks at the files at a time */
 	pthread_mutex_t merge_lock; /* one merges or sweeps at a time */
@@ -59,7 +60,8 @@ static inline bool follow_stopping(struct follow *f)
  * memory either. */
 int follow_keep(struct follow *f, struct segment_build *b, struct segment **ret, char name[32]);
 
-/* An object is another one than was listed: its days fail until it is listed anew, which will be soon. */
+/* An object is another one than was listed, or was refused as all others are: its days fail until it is
+ * listed anew, which will be soon (not with refresh 0). */
 void follow_changed(struct follow *f);
 
 /* NULL: no memory. Where it is to be used does not matter, by one thread at a time. */

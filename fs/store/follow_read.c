@@ -136,6 +136,15 @@ static int add(struct batch_reader *r, struct reading *x, const struct arrival *
 	return err;
 }
 
+/* Bytes that one reader may take. What is more has the turn of the large, which is not to be kept for long.
+ */
+static uint64_t share(const struct follow *f)
+{
+	uint64_t max = f->making / FOLLOW_READERS_MAX;
+
+	return max < 2 * LARGE_MIN ? max : 2 * LARGE_MIN;
+}
+
 /* What was read so far becomes a segment of its own, where it takes as much memory as one reader may have: a
  * few objects, made for it, hold millions of records. */
 static int cut(struct batch_reader *r)
@@ -144,14 +153,14 @@ static int cut(struct batch_reader *r)
 	char name[32];
 	int err;
 
-	if (!r->added || segment_build_memory(r->b) < r->f->making / FOLLOW_READERS_MAX)
+	if (segment_build_memory(r->b) < share(r->f))
 		return 0;
-	err = follow_keep(r->f, r->b, &seg, name);
+	err = r->added ? follow_keep(r->f, r->b, &seg, name) : 0;
 	segment_build_free(r->b);
 	r->b = segment_build_new(r->day);
-	r->added = 0;
-	if (!err)
+	if (!err && r->added)
 		err = catalog_add_read(r->f->catalog, seg, name);
+	r->added = 0;
 	return r->b ? err : -ENOMEM;
 }
 
@@ -164,7 +173,7 @@ static void report(struct batch_reader *r, const struct object *o, int err, cons
 		catalog_fail(r->f->catalog, o, err, problem[0] ? problem : strerror(-err), clock_now());
 	else
 		r->added++;
-	if (err == -ESTALE)
+	if (err == -ESTALE || err == -EKEYREJECTED)
 		follow_changed(r->f);
 	if (err == -EKEYREJECTED && __atomic_fetch_add(&r->f->refused, 1, __ATOMIC_RELAXED))
 		return; /* as many say the same */
@@ -232,7 +241,7 @@ struct segment *batch_read(struct batch_reader *r, const struct batch *batch, ch
 	r->day = batch->day;
 	r->b = segment_build_new(r->day);
 	err = r->b ? 0 : -ENOMEM;
-	while (!err && !follow_stopping(r->f)) {
+	while (!err && !follow_stopping(r->f) && !__atomic_load_n(&r->f->full, __ATOMIC_RELAXED)) {
 		if (!r->n)
 			next_waiting(r, batch, &at);
 		if (!r->n)
