@@ -95,7 +95,7 @@ stops() { # no process is left, and no file
 	pids=$(cat "$server/pids")
 	same "processes" "$(wc -w <<<"$pids")" 5 && tests/s3/swift.sh stop "$server" || return 1
 	for pid in $pids; do
-		gone "$pid" || { echo "$pid still runs"; return 1; }
+		await "$PATIENCE" gone "$pid" || { echo "$pid still runs"; return 1; }
 	done
 	not test -e "$server"
 }
