@@ -88,7 +88,7 @@ static void copy_file(const char *from, const char *to)
 static void written_anew_meanwhile(void **state)
 {
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-	char file[300], new[300];
+	char there[300], aside[300];
 	struct folder folder;
 	struct cache *c;
 	struct listings *l;
@@ -100,18 +100,18 @@ static void written_anew_meanwhile(void **state)
 	assert_int_equal(cache_open(folder_at(&folder, "cache"), ID, &c), 0);
 	assert_int_equal(listings_open(c, &l), 0);
 	keep(l, "a/", "a/1");
-	snprintf(file, sizeof(file), "%s", cache_path(c, "listings"));
-	snprintf(new, sizeof(new), "%s", cache_path(c, "tmp-new"));
-	copy_file(file, new);
+	snprintf(there, sizeof(there), "%s", cache_path(c, "listings"));
+	snprintf(aside, sizeof(aside), "%s", cache_path(c, "tmp-new"));
+	copy_file(there, aside);
 	/* As the other mount: locked, and in its place a new one. */
-	int fd = open(file, O_RDWR | O_CLOEXEC);
+	int fd = open(there, O_RDWR | O_CLOEXEC);
 	assert_int_equal(fstat(fd, &st), 0);
 	assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), 0);
 	assert_int_equal(pthread_create(&thread, NULL, keep_another, l), 0);
 	bool waited = false;
 	for (int i = 0; i < WAITS && !(waited = is_waited_for(st.st_ino)); i++)
 		usleep(1000);
-	assert_int_equal(rename(new, file), 0);
+	assert_int_equal(rename(aside, there), 0);
 	close(fd);
 	pthread_join(thread, NULL);
 	assert_true(waited);
