@@ -9,8 +9,8 @@
  *
  * All of S3's general purpose buckets list in the order of keys' bytes, and so do nearly all other services.
  * Of others nothing but prefixes and delimiters is asked: a sweep is by level, and a region is listed from
- *its beginning to its end. When a listing turns out to be in no order, all begins anew in that way, because
- *what was cut short until then may have been cut too short.
+ * its beginning to its end. When a listing turns out to be in no order, all begins anew in that way, because
+ * what was cut short until then may have been cut too short.
  *
  * So a bucket costs one request per thousand keys, one per account, kind and region, and a few for what is
  * split; a listing of few days one per region. Objects that lie beside the years in a region's folder have no
@@ -20,7 +20,7 @@
  * An object may be given twice, never missed.
  *
  * What is found is kept too (fs/store/listings.h), filter or not. A region's closed days are shown from what
- *is kept, and only what comes after them is asked for.
+ * is kept, and only what comes after them is asked for.
  */
 #include <errno.h>
 #include <stdio.h>
